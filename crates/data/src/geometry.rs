@@ -1,0 +1,243 @@
+//! Where each output pixel comes from: one affine map for image, labels and masks alike.
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+
+use crate::dataset::VOID;
+
+/// A change of size, scale and rotation, as the place in the source of every output pixel.
+///
+/// Coordinates are relative to the picture's size, so that one value serves an image, a label map and a shrunken
+/// copy of either. Pixel `x` of `n` covers `x / n ..= (x + 1) / n`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Geometry {
+    /// Output size in pixels.
+    pub(crate) width: u32,
+    /// Output size in pixels.
+    pub(crate) height: u32,
+    /// Above 1 the source is zoomed out: more of it, and what lies beyond, is seen.
+    pub(crate) scale: f64,
+    /// Rotation of the content about the centre in degrees, clockwise as seen.
+    pub(crate) degrees: f64,
+}
+
+impl Geometry {
+    /// A plain resize.
+    pub(crate) fn resize(width: u32, height: u32) -> Self {
+        Self { width, height, scale: 1.0, degrees: 0.0 }
+    }
+
+    /// True when nothing turns and the whole source fills the output.
+    pub(crate) fn is_resize(&self) -> bool {
+        *self == Self::resize(self.width, self.height)
+    }
+
+    /// True when every output pixel of a source of this size is the source pixel of the same place.
+    pub(crate) fn is_identity(&self, size: (u32, u32)) -> bool {
+        size == (self.width, self.height) && self.is_resize()
+    }
+
+    /// Source pixels per output pixel, along the axis that shrinks less.
+    pub(crate) fn shrink(&self, (width, height): (u32, u32)) -> f64 {
+        let ratio = |source, output| f64::from(source) / f64::from(output);
+        ratio(width, self.width).min(ratio(height, self.height)) * self.scale
+    }
+
+    /// Calls `pixel` for every output pixel in reading order with its place in a source of this size, in pixels
+    /// from the top left corner, or `None` outside of it.
+    fn places(&self, size: (u32, u32), mut pixel: impl FnMut(Option<(f64, f64)>)) {
+        let (columns, rows) = (f64::from(size.0), f64::from(size.1));
+        let (width, height) = (f64::from(self.width), f64::from(self.height));
+        let (sine, cosine) = self.degrees.to_radians().sin_cos();
+        for y in 0..self.height {
+            // The picture is stretched to the output's shape, as a plain resize does, and turned before that, so
+            // that a turned face keeps its shape. One division keeps whole numbers whole.
+            let down = (f64::from(y) + 0.5 - height / 2.0) * rows / height * self.scale;
+            for x in 0..self.width {
+                let across = (f64::from(x) + 0.5 - width / 2.0) * columns / width * self.scale;
+                let u = columns / 2.0 + cosine * across + sine * down;
+                let v = rows / 2.0 - sine * across + cosine * down;
+                let inside = u >= 0.0 && v >= 0.0 && u < columns && v < rows;
+                pixel(inside.then_some((u, v)));
+            }
+        }
+    }
+}
+
+/// Labels by the nearest pixel; [`VOID`] beyond the picture. Also returns where the picture is (1) and is not (0).
+pub(crate) fn warp_labels(labels: &GrayImage, geometry: Geometry) -> (GrayImage, GrayImage) {
+    let mut warped = Vec::with_capacity(area(geometry));
+    let mut inside = Vec::with_capacity(area(geometry));
+    geometry.places(labels.dimensions(), |place| {
+        let value = place.map(|(u, v)| labels.get_pixel(u as u32, v as u32)[0]);
+        warped.push(value.unwrap_or(VOID));
+        inside.push(u8::from(value.is_some()));
+    });
+    (gray(geometry, warped), gray(geometry, inside))
+}
+
+/// A 0/1 mask: 1 where any of the four pixels around a place is 1, 0 beyond the picture. A mask that shrinks
+/// is first reduced by [`shrink_mask`], so that thin lines do not fall between the places.
+pub(crate) fn warp_mask(mask: &GrayImage, geometry: Geometry) -> GrayImage {
+    let mut warped = Vec::with_capacity(area(geometry));
+    geometry.places(mask.dimensions(), |place| {
+        let marked = place.is_some_and(|place| {
+            neighbours(place, mask.dimensions())
+                .iter()
+                .any(|(x, y, weight)| *weight > 0.0 && mask.get_pixel(*x, *y)[0] != 0)
+        });
+        warped.push(u8::from(marked));
+    });
+    gray(geometry, warped)
+}
+
+/// A mask of this smaller size: 1 where any pixel that lies under the new one, in part or whole, is 1.
+pub(crate) fn shrink_mask(mask: &GrayImage, width: u32, height: u32) -> GrayImage {
+    let mut small = GrayImage::new(width, height);
+    let covered = |at: u32, source: u32, target: u32| {
+        let (at, source, target) = (u64::from(at), u64::from(source), u64::from(target));
+        (at * target / source) as u32..=(((at + 1) * target - 1) / source) as u32
+    };
+    for (x, y, _) in mask.enumerate_pixels().filter(|(_, _, value)| value[0] != 0) {
+        for row in covered(y, mask.height(), height) {
+            for column in covered(x, mask.width(), width) {
+                small.put_pixel(column, row, Luma([1]));
+            }
+        }
+    }
+    small
+}
+
+/// An image by bilinear interpolation, black beyond the picture. Its outermost pixels reach to its border, so that
+/// what is black is exactly what the label map calls void.
+pub(crate) fn warp_image(image: &RgbImage, geometry: Geometry) -> RgbImage {
+    let mut warped = Vec::with_capacity(3 * area(geometry));
+    geometry.places(image.dimensions(), |place| {
+        let colour = place.map_or([0; 3], |place| blend(image, place));
+        warped.extend_from_slice(&colour);
+    });
+    RgbImage::from_raw(geometry.width, geometry.height, warped).unwrap_or_default()
+}
+
+fn blend(image: &RgbImage, place: (f64, f64)) -> [u8; 3] {
+    let mut sum = [0.0f32; 3];
+    for (x, y, weight) in neighbours(place, image.dimensions()) {
+        let Rgb(colour) = *image.get_pixel(x, y);
+        for (sum, value) in sum.iter_mut().zip(colour) {
+            *sum += weight * f32::from(value);
+        }
+    }
+    sum.map(|value| (value + 0.5) as u8)
+}
+
+/// The four pixels whose centres surround a place inside a picture, with their bilinear weights.
+fn neighbours((u, v): (f64, f64), (width, height): (u32, u32)) -> [(u32, u32, f32); 4] {
+    let axis = |place: f64, last: u32| {
+        let low = (place - 0.5).floor();
+        let part = (place - 0.5 - low) as f32;
+        ((low.max(0.0) as u32).min(last), ((low + 1.0) as u32).min(last), part)
+    };
+    let (left, right, along) = axis(u, width - 1);
+    let (top, bottom, down) = axis(v, height - 1);
+    [
+        (left, top, (1.0 - along) * (1.0 - down)),
+        (right, top, along * (1.0 - down)),
+        (left, bottom, (1.0 - along) * down),
+        (right, bottom, along * down),
+    ]
+}
+
+fn area(geometry: Geometry) -> usize {
+    geometry.width as usize * geometry.height as usize
+}
+
+/// The map of all output pixels; `places` visits each exactly once.
+fn gray(geometry: Geometry, values: Vec<u8>) -> GrayImage {
+    GrayImage::from_raw(geometry.width, geometry.height, values).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{colour_of, coloured};
+    use image::imageops;
+    use proptest::prelude::*;
+
+    fn blocks(width: u32, height: u32, side: u32) -> GrayImage {
+        GrayImage::from_fn(width, height, |x, y| Luma([((x / side + 3 * (y / side)) % 7) as u8]))
+    }
+
+    /// True when all pixels within this distance exist and have one label.
+    fn uniform(labels: &GrayImage, x: u32, y: u32, distance: u32) -> bool {
+        let span = |at: u32| (0..=2 * distance).map(move |step| (at + step).wrapping_sub(distance));
+        let here = labels.get_pixel(x, y);
+        span(y).all(|row| span(x).all(|column| labels.get_pixel_checked(column, row) == Some(here)))
+    }
+
+    #[test]
+    fn a_quarter_turn_is_clockwise_and_exact() {
+        let labels = blocks(13, 13, 3);
+        let geometry = Geometry { width: 13, height: 13, scale: 1.0, degrees: 90.0 };
+        let inner = |map: &GrayImage| imageops::crop_imm(map, 1, 1, 11, 11).to_image();
+        assert_eq!(inner(&warp_labels(&labels, geometry).0), inner(&imageops::rotate90(&labels)));
+    }
+
+    #[test]
+    fn a_larger_scale_shows_void_around_the_picture() {
+        let labels = GrayImage::from_pixel(8, 8, Luma([3]));
+        let geometry = Geometry { width: 8, height: 8, scale: 2.0, degrees: 0.0 };
+        let (warped, inside) = warp_labels(&labels, geometry);
+        let want = GrayImage::from_fn(8, 8, |x, y| {
+            Luma([if (2..6).contains(&x) && (2..6).contains(&y) { 3 } else { VOID }])
+        });
+        assert_eq!(warped, want);
+        assert!(warped.iter().zip(inside.iter()).all(|(label, inside)| (*label == 3) == (*inside == 1)));
+    }
+
+    #[test]
+    fn thin_lines_survive_in_a_mask_that_shrinks() {
+        for column in 0..64 {
+            let mask = GrayImage::from_fn(64, 16, |x, _| Luma([u8::from(x == column)]));
+            for side in [5, 16, 21, 63] {
+                let small = shrink_mask(&mask, side, 4);
+                assert_eq!(small.rows().filter(|row| row.clone().any(|v| v[0] == 1)).count(), 4);
+                let again = warp_mask(&small, Geometry::resize(side, 4));
+                assert_eq!(again, small, "no change of size changes nothing");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_resize_takes_the_pixel_under_each_centre(size in (1u32..40, 1u32..40), output in (1u32..40, 1u32..40)) {
+            let labels = GrayImage::from_fn(size.0, size.1, |x, y| Luma([(x * 41 + y * 7) as u8]));
+            let (warped, _) = warp_labels(&labels, Geometry::resize(output.0, output.1));
+            let under = |at: u32, source: u32, target: u32| (2 * at + 1) * source / (2 * target);
+            for (x, y, label) in warped.enumerate_pixels() {
+                let (column, row) = (under(x, size.0, output.0), under(y, size.1, output.1));
+                prop_assert_eq!(label, labels.get_pixel(column, row));
+            }
+        }
+
+        #[test]
+        fn image_and_labels_agree_to_the_pixel(
+            size in (20u32..60, 20u32..60), output in (16u32..60, 16u32..60), scale in 0.75f64..1.25, degrees in -60f64..60.0,
+        ) {
+            let labels = blocks(size.0, size.1, 8);
+            let geometry = Geometry { width: output.0, height: output.1, scale, degrees };
+            let (warped, inside) = warp_labels(&labels, geometry);
+            let image = warp_image(&coloured(&labels), geometry);
+            // One source pixel reaches this many output pixels, on each side.
+            let reach = (1.0 / geometry.shrink(size).min(1.0)).ceil() as u32 + 1;
+            for (x, y, label) in warped.enumerate_pixels() {
+                prop_assert_eq!(inside.get_pixel(x, y)[0] == 0, label[0] == VOID);
+                prop_assert_eq!(image.get_pixel(x, y).0 == [0; 3], label[0] == VOID);
+                if label[0] != VOID && uniform(&warped, x, y, reach) {
+                    prop_assert_eq!(*image.get_pixel(x, y), colour_of(label[0]));
+                }
+                prop_assert!(label[0] == VOID || label[0] < 7, "no new labels");
+            }
+        }
+    }
+}

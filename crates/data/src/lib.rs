@@ -1,0 +1,90 @@
+//! Files to samples to batches.
+//!
+//! A [`Dataset`] gives [`Sample`]s: an image with its target maps. [`nia::open`] and [`folder::open`] read them from
+//! files. [`augment::Config`] brings a sample to the network's size, at random or plainly, and always moves image,
+//! labels and edges together. A [`Loader`] does that on worker threads and hands out [`Batch`]es of tensors.
+//!
+//! * Labels are read as stored indices ([`read_labels`]) and are never interpolated; 255 ([`VOID`]) is no class.
+//! * A batch depends on the seed, the epoch and its number alone, not on threads or timing.
+//! * Pixels are 0..=1 in a batch; mean and deviation belong to the network.
+//! * Whatever a file holds, the answer is a sample or an [`Error`] that names the file, and for a label the pixel.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use candle_core::Device;
+//! use image::{GrayImage, Luma, RgbImage};
+//! use sconce_data::{Dataset, Error, Loader, Sample, augment, edge_map, loader};
+//!
+//! /// Pictures of a sky over the sea.
+//! struct Horizons(Vec<String>);
+//!
+//! impl Dataset<2> for Horizons {
+//!     fn len(&self) -> usize {
+//!         5
+//!     }
+//!     fn read(&self, index: usize) -> Result<Sample<2>, Error> {
+//!         let labels = GrayImage::from_fn(32, 32, |_, y| Luma([u8::from(y > 8 + index as u32)]));
+//!         let edges = edge_map(&labels);
+//!         Ok(Sample { image: RgbImage::new(32, 32), targets: [labels, edges] })
+//!     }
+//!     fn id(&self, index: usize) -> String {
+//!         format!("horizon {index}")
+//!     }
+//!     fn classes(&self) -> &[String] {
+//!         &self.0
+//!     }
+//!     fn swaps(&self) -> &[(u8, u8)] {
+//!         &[]
+//!     }
+//! }
+//!
+//! let set = Arc::new(Horizons(vec!["sky".into(), "sea".into()]));
+//! let settings = loader::Config { batch: 2, threads: 2, prefetch: 2, shuffle: true, drop_last: true };
+//! let augment = augment::Config { flip: 0.5, ..augment::Config::resize_only([16, 16]) };
+//! let loader = Loader::new(set, settings, augment, 7, &Device::Cpu)?;
+//! for batch in loader.epoch(0) {
+//!     let batch = batch?;
+//!     assert_eq!(batch.image.dims(), [2, 3, 16, 16]);
+//!     assert_eq!(batch.targets[0].dims(), [2, 16, 16]);
+//! }
+//! # Ok::<(), Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod augment;
+mod batch;
+mod cached;
+mod classes;
+mod colour;
+mod dataset;
+mod edges;
+mod error;
+pub mod faces;
+mod files;
+pub mod folder;
+mod geometry;
+mod label;
+pub mod loader;
+pub mod nia;
+mod pairs;
+mod plan;
+mod random;
+mod resize;
+mod rgb;
+#[cfg(test)]
+mod testing;
+mod workers;
+mod write;
+
+pub use batch::{Batch, image_tensor, map_tensor};
+pub use cached::Cached;
+pub use dataset::{Dataset, Map, Sample, Split, VOID};
+pub use edges::edge_map;
+pub use error::Error;
+pub use label::{read_labels, read_mask, write_index_png};
+pub use loader::{Epoch, Loader};
+pub use pairs::Pairs;
+pub use resize::resize_image;
+pub use rgb::{MAX_PIXELS, read_rgb, read_rgb_upright, write_rgb_png};
+pub use write::write_nia;

@@ -1,0 +1,117 @@
+//! Writing a set into the NIA layout.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::dataset::{Dataset, Split};
+use crate::error::Error;
+use crate::files::{create_folder, write_whole};
+use crate::label::write_index_png;
+use crate::nia::{MAP_ENDING, list_name};
+use crate::pairs::id_of_line;
+use crate::rgb::write_rgb_png;
+
+/// Writes a whole set as one split of the NIA layout, which [`nia::open`](crate::nia::open) reads back.
+///
+/// Makes `<root>/<split>/{images,labels,edges}/`, with labels and edges as 8-bit gray index PNGs, the class names in
+/// `<root>/test_labels.txt`, and at the end the id list `<root>/<split>_id.txt`: a split without its list was not
+/// finished. `progress` is called with the number of samples written.
+///
+/// # Errors
+/// [`Error::Exists`] when the split's folder is there already; an id that stands twice or is no file name; what
+/// reading a sample or writing a file reports.
+pub fn write_nia(
+    root: &Path,
+    split: Split,
+    dataset: &dyn Dataset<2>,
+    mut progress: impl FnMut(usize),
+) -> Result<(), Error> {
+    let ids = file_names(root, dataset)?;
+    let folder = root.join(split.name());
+    if folder.exists() || root.join(list_name(split)).exists() {
+        return Err(Error::Exists { path: folder });
+    }
+    for name in ["images", "labels", "edges"] {
+        create_folder(&folder.join(name))?;
+    }
+    for (index, id) in ids.iter().enumerate() {
+        let sample = dataset.read(index)?;
+        let [labels, edges] = &sample.targets;
+        write_rgb_png(&folder.join("images").join(format!("{id}.png")), &sample.image)?;
+        write_index_png(&folder.join("labels").join(format!("{id}{MAP_ENDING}")), labels, None)?;
+        write_index_png(&folder.join("edges").join(format!("{id}{MAP_ENDING}")), edges, None)?;
+        progress(index + 1);
+    }
+    write_whole(&root.join("test_labels.txt"), lines(dataset.classes()).as_bytes())?;
+    write_whole(&root.join(list_name(split)), lines(&ids).as_bytes())
+}
+
+/// The ids, which become file names and lines of a list.
+fn file_names(root: &Path, dataset: &dyn Dataset<2>) -> Result<Vec<String>, Error> {
+    let ids: Vec<String> = (0..dataset.len()).map(|index| dataset.id(index)).collect();
+    if ids.is_empty() {
+        return Err(Error::Empty { path: root.to_path_buf(), what: "the set to write".into() });
+    }
+    let mut seen = HashSet::new();
+    for id in &ids {
+        let one_line = id_of_line(id.trim()) == Some(id);
+        if !one_line || id.starts_with('.') || id.contains(['/', '\\', '\n', '\r', '\0']) {
+            let reason = format!("'{id}' cannot be a file name and a line of an id list");
+            return Err(Error::Config { key: "id", reason });
+        }
+        if !seen.insert(id) {
+            let place = "in the set to write".into();
+            return Err(Error::DuplicateId { path: root.to_path_buf(), id: id.clone(), place });
+        }
+    }
+    Ok(ids)
+}
+
+fn lines(names: &[String]) -> String {
+    names.iter().map(|name| format!("{name}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Map;
+    use crate::nia;
+    use crate::testing::Blocks;
+    use tempfile::TempDir;
+
+    #[test]
+    fn a_written_set_is_read_back_unchanged() {
+        let folder = TempDir::new().unwrap();
+        let set = Blocks::new(4, (13, 9));
+        let mut seen = Vec::new();
+        for split in Split::ALL {
+            write_nia(folder.path(), split, &set, |done| seen.push(done)).unwrap();
+        }
+        assert_eq!(seen, [1, 2, 3, 4].repeat(3));
+        let config = nia::Config { root: folder.path().into(), val_every: 0 };
+        for split in Split::ALL {
+            let read = nia::open(&config, split).unwrap();
+            assert_eq!((read.len(), read.maps()), (4, [Map::Labels, Map::Mask]));
+            for index in 0..4 {
+                assert_eq!(read.id(index), set.id(index));
+                assert_eq!(read.read(index).unwrap(), set.read(index).unwrap());
+            }
+        }
+        let names = std::fs::read_to_string(folder.path().join("test_labels.txt")).unwrap();
+        assert_eq!(names, "ground\nleft\nright\nnose\n");
+    }
+
+    #[test]
+    fn nothing_is_written_over() {
+        let folder = TempDir::new().unwrap();
+        write_nia(folder.path(), Split::Val, &Blocks::new(1, (4, 4)), |_| ()).unwrap();
+        let list = || std::fs::read_to_string(folder.path().join("val_id.txt")).unwrap();
+        let before = list();
+        let error = write_nia(folder.path(), Split::Val, &Blocks::new(2, (4, 4)), |_| ()).unwrap_err();
+        assert!(matches!(error, Error::Exists { ref path } if path.ends_with("val")), "{error}");
+        assert_eq!(list(), before);
+        let error = write_nia(folder.path(), Split::Train, &Blocks::new(0, (4, 4)), |_| ()).unwrap_err();
+        assert!(matches!(error, Error::Empty { .. }));
+        assert!(!folder.path().join("train").exists());
+    }
+}

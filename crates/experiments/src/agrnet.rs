@@ -1,0 +1,128 @@
+//! AGRNet face parsing: what `configs/agrnet*.toml` hold, and the parts that training, scoring and prediction share.
+
+pub(crate) mod evaluate;
+pub(crate) mod predict;
+pub(crate) mod train;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
+use image::RgbImage;
+use sconce_backbones::normalize;
+use sconce_data::{Dataset, Split, augment, faces, folder, image_tensor, loader, nia, resize_image};
+use sconce_losses::agrnet as loss;
+use sconce_models::Agrnet;
+use sconce_models::agrnet as model;
+use sconce_optim::{self as optim, Warmup, schedule};
+use sconce_runs::{Loaded, Run, Which};
+use sconce_tensors::{Corners, Parameters, resize_bilinear};
+use serde::Deserialize;
+
+use crate::settings::{Experiment, Settings};
+use crate::summary;
+
+/// A whole config file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Config {
+    #[serde(rename = "experiment")]
+    _experiment: Experiment,
+    /// Of initial weights, order of images and augmentation.
+    seed: u64,
+    /// Passes over the training images.
+    epochs: usize,
+    data: Data,
+    loader: loader::Config,
+    augment: augment::Config,
+    model: model::Config,
+    loss: loss::Config,
+    optim: optim::Config,
+    schedule: schedule::Config,
+    warmup: Option<Warmup>,
+}
+
+/// Where the faces come from: `[data.nia]`, `[data.folder]` or `[data.faces]`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Data {
+    Nia(nia::Config),
+    Folder(folder::Config),
+    Faces(faces::Config),
+}
+
+/// Images with a label map and an edge map.
+type Faces = Arc<dyn Dataset<2>>;
+
+impl Config {
+    fn open(&self, split: Split) -> Result<Faces> {
+        let faces: Faces = match &self.data {
+            Data::Nia(config) => Arc::new(nia::open(config, split)?),
+            Data::Folder(config) => Arc::new(folder::open(config, split)?),
+            Data::Faces(config) => Arc::new(faces::Faces::open(config, split)?),
+        };
+        if faces.classes().len() != self.model.classes {
+            bail!(
+                "model.classes is {} but the data set has {} classes: {}",
+                self.model.classes,
+                faces.classes().len(),
+                faces.classes().join(", ")
+            );
+        }
+        Ok(faces)
+    }
+
+    /// Height and width of the images the network is trained on.
+    fn size(&self) -> (usize, usize) {
+        (self.augment.size[0], self.augment.size[1])
+    }
+}
+
+/// A network with the weights of a run's checkpoint.
+struct Trained {
+    network: Agrnet,
+    path: PathBuf,
+}
+
+impl Trained {
+    fn load(config: &Config, run: &Run, which: &Which) -> Result<Self> {
+        let loaded = run.checkpoints().load(which, &Device::Cpu)?;
+        if let Some(warning) = &loaded.warning {
+            eprintln!("warning: {warning}; using {}", loaded.path.display());
+        }
+        let parameters = Parameters::new(config.seed, &Device::Cpu);
+        let network = Agrnet::new(&config.model, parameters.builder())?;
+        restore(&parameters, &loaded)?;
+        Ok(Self { network, path: loaded.path })
+    }
+}
+
+/// Puts a checkpoint's weights and running statistics into the network.
+fn restore(parameters: &Parameters, loaded: &Loaded) -> Result<()> {
+    let found = parameters.load(&loaded.checkpoint.part("model."))?;
+    match found.missing.first() {
+        None => Ok(()),
+        Some(name) => {
+            Err(loaded.foreign(format!("it lacks {name}, needed by the network of this config")).into())
+        }
+    }
+}
+
+/// Logits (1, classes, H, W) at the image's own size; the network sees the image at `size`.
+fn logits(network: &Agrnet, image: &RgbImage, size: (usize, usize)) -> Result<Tensor> {
+    let input = normalize(&image_tensor([&resize_image(image, size)?], &Device::Cpu)?)?;
+    let logits = network.forward_t(&input, false)?.logits;
+    let own = (image.height() as usize, image.width() as usize);
+    Ok(resize_bilinear(&logits, own, Corners::Aligned)?)
+}
+
+/// Prints parameters and multiply-adds per stage.
+pub(crate) fn summarise(settings: &Settings, size: Option<(usize, usize)>) -> Result<()> {
+    let config: Config = settings.parse()?;
+    let size = size.unwrap_or(config.size());
+    let network = Agrnet::new(&config.model, VarBuilder::zeros(candle_core::DType::F32, &Device::Cpu))?;
+    summary::print(&settings.name, size, &network.cost(size));
+    Ok(())
+}

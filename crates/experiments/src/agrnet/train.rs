@@ -1,0 +1,223 @@
+//! The training loop of AGRNet.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use candle_core::Device;
+use sconce_backbones::normalize;
+use sconce_data::{Batch, Loader, Split};
+use sconce_losses::agrnet::{self as loss, Terms};
+use sconce_metrics::Confusion;
+use sconce_models::Agrnet;
+use sconce_optim::{Optimizer, Schedule};
+use sconce_runs::{Cell, Checkpoint, Loaded, Log, Run, Which};
+use sconce_tensors::Parameters;
+
+use super::{Config, Faces, evaluate, restore};
+use crate::cli::TrainArguments;
+use crate::interrupt::Interrupt;
+use crate::position::Position;
+use crate::progress::ProgressLine;
+use crate::settings::Settings;
+
+/// Columns of log.tsv: a row a step.
+const STEP_COLUMNS: [&str; 8] = ["step", "epoch", "lr", "loss", "parsing", "edge", "boundary", "distance"];
+
+/// Columns of epochs.tsv: a row an epoch, scores of the held-out images.
+const EPOCH_COLUMNS: [&str; 6] =
+    ["step", "epoch", "mean_f1_foreground", "mean_f1", "mean_iou", "pixel_accuracy"];
+
+/// Overlay pictures written at the end.
+const PICTURES: usize = 12;
+
+/// `train agrnet`: a new run, or an interrupted one from where it stopped.
+pub(crate) fn run(settings: &Settings, arguments: &TrainArguments) -> Result<()> {
+    let config: Config = settings.parse()?;
+    let (faces, held_out) = (config.open(Split::Train)?, config.open(Split::Val)?);
+    let run = match &settings.run {
+        Some(run) => run.clone(),
+        None => Run::create(&arguments.runs, &settings.name, &settings.text)?,
+    };
+    println!("run folder  {}", run.folder().display());
+    println!("images      {} to train on, {} held out", faces.len(), held_out.len());
+    let start = Instant::now();
+    match train(&config, &run, faces, &held_out)? {
+        End::Interrupted => {
+            let folder = run.folder().display();
+            println!("saved; go on with: cargo xtask train {} --resume {folder}", settings.name);
+        }
+        End::Finished => {
+            println!(
+                "trained in {:.0} s; the best checkpoint on the held-out images:\n",
+                start.elapsed().as_secs_f64()
+            );
+            evaluate::report(&config, &run, &Which::Best, Split::Val, PICTURES)?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Finished,
+    Interrupted,
+}
+
+/// The loop: for each batch loss, gradients and one step; for each epoch scores and a checkpoint.
+fn train(config: &Config, run: &Run, faces: Faces, held_out: &Faces) -> Result<End> {
+    let interrupt = Interrupt::watch()?;
+    let loader = Loader::new(faces, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
+    let parameters = Parameters::new(config.seed, &Device::Cpu);
+    let network = Agrnet::new(&config.model, parameters.builder())?;
+    let mut state = State::new(config, parameters, loader.batches_per_epoch())?;
+    state.resume(run)?;
+    let mut log = Log::open(&run.log(), &STEP_COLUMNS)?;
+    let mut scores = Log::open(&run.folder().join("epochs.tsv"), &EPOCH_COLUMNS)?;
+    log.truncate_after(state.at.step as u64)?;
+    scores.truncate_after(state.at.step as u64)?;
+    let mut progress = ProgressLine::new(config.epochs, loader.batches_per_epoch(), state.at.step);
+
+    while state.at.epoch < config.epochs {
+        for batch in loader.epoch_from(state.at.epoch, state.at.batch) {
+            let batch = batch?;
+            let lr = config.optim.lr() * state.schedule.factor(state.at.step);
+            let terms = losses(&network, &batch, &config.loss)?;
+            let values = finite(&terms, &state.at, &batch)?;
+            state.optimizer.step(&terms.total.backward()?, lr)?;
+            state.at.advance();
+            log.append(&step_row(&state.at, lr, &values))?;
+            progress.step(batch.ids.len(), batch.waited, values[0], lr);
+            if interrupt.asked() {
+                run.checkpoints().save_last(&state.checkpoint())?;
+                return Ok(End::Interrupted);
+            }
+        }
+        let confusion = evaluate::score(&network, held_out, config.size(), |_, _, _| Ok(()))?;
+        let better = state.end_epoch(confusion.mean_f1_foreground());
+        scores.append(&epoch_row(&state.at, &confusion))?;
+        run.checkpoints().save_last(&state.checkpoint())?;
+        if better {
+            run.checkpoints().save_best(&state.checkpoint())?;
+        }
+        progress.after_pause(&epoch_line(&state.at, config.epochs, &confusion));
+    }
+    Ok(End::Finished)
+}
+
+/// Everything that a step changes.
+struct State {
+    parameters: Parameters,
+    optimizer: Box<dyn Optimizer>,
+    schedule: Schedule,
+    at: Position,
+}
+
+impl State {
+    /// The start of a run, for the parameters of a network already built.
+    fn new(config: &Config, parameters: Parameters, steps_per_epoch: usize) -> Result<Self> {
+        let optimizer = config.optim.build(&parameters)?;
+        let schedule =
+            Schedule::new(&config.schedule, config.warmup.as_ref(), config.epochs * steps_per_epoch)?;
+        Ok(Self { parameters, optimizer, schedule, at: Position::default() })
+    }
+
+    /// Goes on from the run's last checkpoint, if it has one.
+    fn resume(&mut self, run: &Run) -> Result<()> {
+        let checkpoints = run.checkpoints();
+        if !checkpoints.path(&Which::Last).exists() {
+            return Ok(());
+        }
+        let loaded = checkpoints.load(&Which::Last, &Device::Cpu)?;
+        if let Some(warning) = &loaded.warning {
+            eprintln!("warning: {warning}; going on from {}", loaded.path.display());
+        }
+        restore(&self.parameters, &loaded)?;
+        self.optimizer.restore(&loaded.checkpoint.part("optim."))?;
+        self.schedule.restore(&schedule_state(&loaded)?)?;
+        self.at = Position::read(&loaded)?;
+        println!("resumed     after step {}, epoch {}", self.at.step, self.at.epoch);
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.add_part("model.", self.parameters.tensors());
+        checkpoint.add_part("optim.", self.optimizer.state());
+        for (key, value) in self.schedule.state() {
+            checkpoint.set(&format!("schedule.{key}"), value);
+        }
+        self.at.write(&mut checkpoint);
+        checkpoint
+    }
+
+    /// Takes the score of a finished epoch; true if it is the best so far.
+    fn end_epoch(&mut self, score: f64) -> bool {
+        self.at.end_epoch();
+        self.schedule.report(score);
+        self.at.is_best(score)
+    }
+}
+
+/// What [`Schedule::state`] gave when the checkpoint was written.
+fn schedule_state(loaded: &Loaded) -> Result<BTreeMap<String, f64>> {
+    let keys = loaded.checkpoint.state.keys().filter_map(|key| key.strip_prefix("schedule."));
+    keys.map(|key| Ok((key.to_owned(), loaded.state(&format!("schedule.{key}"))?))).collect()
+}
+
+/// The loss of one batch, in its terms.
+fn losses(network: &Agrnet, batch: &Batch<2>, config: &loss::Config) -> Result<Terms> {
+    let [labels, edges] = &batch.targets;
+    let output = network.forward_t(&normalize(&batch.image)?, true)?;
+    Ok(loss::agrnet(&output.logits, &output.initial, &output.edge, &output.vertices, labels, edges, config)?)
+}
+
+/// The values of total, parsing, edge, boundary and distance; an error if one is NaN or infinite.
+fn finite(terms: &Terms, at: &Position, batch: &Batch<2>) -> Result<[f64; 5]> {
+    let named = [
+        ("parsing", &terms.parsing),
+        ("edge", &terms.edge),
+        ("boundary", &terms.boundary),
+        ("distance", &terms.distance),
+        ("total", &terms.total),
+    ];
+    let mut values = [0.0; 5];
+    for (slot, (name, term)) in [1, 2, 3, 4, 0].into_iter().zip(named) {
+        values[slot] = f64::from(term.to_scalar::<f32>()?);
+        if !values[slot].is_finite() {
+            bail!(
+                "the loss is not finite: term `{name}` is {} at step {} (epoch {}), images {}; weights before this step are in \
+                 the last checkpoint; try a lower optim learning rate, or look at these images",
+                values[slot],
+                at.step + 1,
+                at.epoch + 1,
+                batch.ids.join(", ")
+            );
+        }
+    }
+    Ok(values)
+}
+
+fn step_row(at: &Position, lr: f64, values: &[f64; 5]) -> Vec<Cell> {
+    let mut row: Vec<Cell> = vec![at.step.into(), (at.epoch + 1).into(), lr.into()];
+    row.extend(values.iter().map(|value| Cell::from(*value)));
+    row
+}
+
+fn epoch_row(at: &Position, scores: &Confusion) -> Vec<Cell> {
+    let means = [scores.mean_f1_foreground(), scores.mean_f1(), scores.mean_iou(), scores.pixel_accuracy()];
+    let mut row: Vec<Cell> = vec![at.step.into(), at.epoch.into()];
+    row.extend(means.map(Cell::from));
+    row
+}
+
+fn epoch_line(at: &Position, epochs: usize, scores: &Confusion) -> String {
+    format!(
+        "epoch {}/{epochs}  held-out mean F1 {:.4} (with background {:.4})  mean IoU {:.4}  pixel accuracy {:.4}",
+        at.epoch,
+        scores.mean_f1_foreground(),
+        scores.mean_f1(),
+        scores.mean_iou(),
+        scores.pixel_accuracy()
+    )
+}

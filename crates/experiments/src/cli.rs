@@ -1,0 +1,190 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sconce_data::Split;
+
+/// Train, evaluate and use networks for dense prediction.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", version, after_help = "Example: cargo xtask train agrnet-small")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Train an experiment; everything it makes goes to a new folder under runs/
+    Train(TrainArguments),
+    /// Score a checkpoint on the validation or test set
+    Eval(EvalArguments),
+    /// Parse images: writes label maps and overlays
+    Predict(PredictArguments),
+    /// Print parameters and multiply-adds per stage
+    Summary(SummaryArguments),
+    /// Make and inspect data
+    #[command(subcommand)]
+    Data(DataVerb),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataVerb {
+    /// Render a procedural set to files
+    Synth(SynthArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cargo xtask train agrnet-small\n  \
+    cargo xtask train agrnet --set optim.sgd.lr=0.001 --set epochs=60\n  \
+    cargo xtask train agrnet --resume")]
+pub(crate) struct TrainArguments {
+    /// Name of a file in configs/, or a path to one
+    pub(crate) experiment: String,
+    /// Change one key of the config, such as epochs=5; may stand several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Folder that holds the runs
+    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// Go on with the newest run of this experiment, or with the run in FOLDER
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, conflicts_with = "set")]
+    pub(crate) resume: Option<Option<PathBuf>>,
+}
+
+/// Which trained network to use.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Name of the experiment
+    pub(crate) experiment: String,
+    /// Folder that holds the runs
+    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// Run to use instead of the newest of the experiment
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) run: Option<PathBuf>,
+    /// best, last, or a file
+    #[arg(long, value_name = "best|last|FILE", default_value = "best")]
+    pub(crate) checkpoint: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo xtask eval agrnet-small --checkpoint best --split test")]
+pub(crate) struct EvalArguments {
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+    /// Part of the data set to score
+    #[arg(long, value_enum, default_value_t = EvalSplit::Val)]
+    pub(crate) split: EvalSplit,
+    /// How many overlay pictures to write
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    pub(crate) pictures: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvalSplit {
+    Val,
+    Test,
+}
+
+impl From<EvalSplit> for Split {
+    fn from(split: EvalSplit) -> Self {
+        match split {
+            EvalSplit::Val => Self::Val,
+            EvalSplit::Test => Self::Test,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cargo xtask predict agrnet-small photo.jpg\n  \
+    cargo xtask predict agrnet --checkpoint best --out masks --logits 'photos/*.jpg'")]
+pub(crate) struct PredictArguments {
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+    /// Image files, folders of images, or patterns such as 'photos/*.jpg'
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<String>,
+    /// Folder for the results [default: predictions/ in the run]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Also write the logits, (classes, height, width) float32, as npy
+    #[arg(long)]
+    pub(crate) logits: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo xtask summary agrnet --size 512x512")]
+pub(crate) struct SummaryArguments {
+    /// Name of a file in configs/, or a path to one
+    pub(crate) experiment: String,
+    /// Change one key of the config; may stand several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Image height and width in pixels [default: the config's]
+    #[arg(long, value_name = "HxW")]
+    pub(crate) size: Option<Size>,
+}
+
+/// Height and width in pixels, written `512x384`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size(pub(crate) (usize, usize));
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text
+            .split_once('x')
+            .and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?)));
+        match parsed {
+            Some((height, width)) if height > 0 && width > 0 => Ok(Self((height, width))),
+            _ => Err("expected HEIGHTxWIDTH in pixels, such as 512x384".to_owned()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo xtask data synth faces --out datasets/nia --count 1000 --size 512")]
+pub(crate) struct SynthArguments {
+    /// What to render
+    #[arg(value_enum)]
+    pub(crate) set: SynthSet,
+    /// Folder to write to; it must be new or empty
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// How many images
+    #[arg(long)]
+    pub(crate) count: usize,
+    /// Width and height in pixels
+    #[arg(long, default_value_t = 512)]
+    pub(crate) size: u32,
+    /// The same seed gives the same images
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SynthSet {
+    /// Portraits with 19 classes, in the NIA layout
+    Faces,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_two_positive_numbers() {
+        assert_eq!("512x384".parse::<Size>().unwrap().0, (512, 384));
+        assert!("512".parse::<Size>().is_err());
+        assert!("0x5".parse::<Size>().is_err());
+    }
+}

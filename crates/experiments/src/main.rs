@@ -1,0 +1,75 @@
+//! The program behind `cargo xtask`: trains, evaluates and uses the networks of sconce.
+
+#![forbid(unsafe_code)]
+
+mod agrnet;
+mod cli;
+mod inputs;
+mod interrupt;
+mod position;
+mod progress;
+mod settings;
+mod summary;
+mod synth;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Parser;
+use cli::{Cli, DataVerb, SynthSet, Verb};
+use settings::{Experiment, Settings};
+
+/// Stack of the working thread, in bytes: candle walks a loss's graph recursively.
+const STACK: usize = 256 << 20;
+
+fn main() -> ExitCode {
+    sconce_tensors::keep_freed_memory();
+    let cli = Cli::parse();
+    match on_a_large_stack(|| run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn on_a_large_stack(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    let worker = std::thread::Builder::new().name("sconce".into()).stack_size(STACK).spawn(work);
+    let worker = worker.context("cannot start the working thread")?;
+    worker.join().unwrap_or_else(|_| {
+        Err(anyhow!("stopped by a fault of the program itself; the message above says where"))
+    })
+}
+
+fn run(cli: Cli) -> Result<()> {
+    match cli.verb {
+        Verb::Train(arguments) => {
+            let settings = Settings::for_training(&arguments)?;
+            match settings.experiment()? {
+                Experiment::Agrnet => agrnet::train::run(&settings, &arguments),
+            }
+        }
+        Verb::Eval(arguments) => {
+            let settings = Settings::of_run(&arguments.run)?;
+            match settings.experiment()? {
+                Experiment::Agrnet => agrnet::evaluate::run(&settings, &arguments),
+            }
+        }
+        Verb::Predict(arguments) => {
+            let settings = Settings::of_run(&arguments.run)?;
+            match settings.experiment()? {
+                Experiment::Agrnet => agrnet::predict::run(&settings, &arguments),
+            }
+        }
+        Verb::Summary(arguments) => {
+            let settings = Settings::of_config(&arguments.experiment, &arguments.set)?;
+            match settings.experiment()? {
+                Experiment::Agrnet => agrnet::summarise(&settings, arguments.size.map(|size| size.0)),
+            }
+        }
+        Verb::Data(DataVerb::Synth(arguments)) => match arguments.set {
+            SynthSet::Faces => synth::faces(&arguments),
+        },
+    }
+}

@@ -1,0 +1,170 @@
+//! A run's config: one complete TOML file, with `--set` changes applied before it is read.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use sconce_runs::Run;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml_edit::DocumentMut;
+
+use crate::cli::{RunArguments, TrainArguments};
+
+/// The loops there are; a config names its own under the key `experiment`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Experiment {
+    Agrnet,
+}
+
+/// The text of a config, where it came from, and the run it belongs to if there is one.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Name of the runs' folder: the config's file stem.
+    pub(crate) name: String,
+    /// The config with every change applied.
+    pub(crate) text: String,
+    /// Where the config was read.
+    source: PathBuf,
+    /// The run to go on with, to score or to predict with.
+    pub(crate) run: Option<Run>,
+}
+
+impl Settings {
+    /// The named config, or the resolved config of the run to resume.
+    pub(crate) fn for_training(arguments: &TrainArguments) -> Result<Self> {
+        let Some(folder) = &arguments.resume else {
+            return Self::of_config(&arguments.experiment, &arguments.set);
+        };
+        Self::open_run(&arguments.experiment, &arguments.runs, folder.as_deref())
+    }
+
+    /// The resolved config of a finished or interrupted run.
+    pub(crate) fn of_run(arguments: &RunArguments) -> Result<Self> {
+        Self::open_run(&arguments.experiment, &arguments.runs, arguments.run.as_deref())
+    }
+
+    /// `configs/NAME.toml` or a path, with changes.
+    pub(crate) fn of_config(experiment: &str, changes: &[String]) -> Result<Self> {
+        let source = config_path(experiment)?;
+        let text =
+            std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
+        let text = changed(&text, changes).with_context(|| format!("in {}", source.display()))?;
+        Ok(Self { name: stem(&source), text, source, run: None })
+    }
+
+    fn open_run(experiment: &str, runs: &Path, folder: Option<&Path>) -> Result<Self> {
+        let name = stem(Path::new(experiment));
+        let run = match folder {
+            Some(folder) => Run::open(folder)?,
+            None => Run::latest(runs, &name)?,
+        };
+        Ok(Self {
+            name,
+            text: run.config().to_owned(),
+            source: run.folder().join("config.toml"),
+            run: Some(run),
+        })
+    }
+
+    /// The run that these settings were read from.
+    pub(crate) fn run(&self) -> Result<&Run> {
+        self.run.as_ref().ok_or_else(|| anyhow!("{} belongs to no run", self.source.display()))
+    }
+
+    /// Which loop the config is for.
+    pub(crate) fn experiment(&self) -> Result<Experiment> {
+        let table: toml::Table = self.parse()?;
+        let value = table.get("experiment").cloned();
+        let value =
+            value.ok_or_else(|| anyhow!("in {}: the key `experiment` is missing", self.source.display()))?;
+        value.try_into().with_context(|| format!("in {}, key `experiment`", self.source.display()))
+    }
+
+    /// The whole config; an error shows file, line, column and the names allowed there.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        toml::from_str(&self.text)
+            .map_err(|error| anyhow!("in {}: {}", self.source.display(), error.to_string().trim_end()))
+    }
+}
+
+fn config_path(experiment: &str) -> Result<PathBuf> {
+    let given = PathBuf::from(experiment);
+    if given.extension().is_some_and(|extension| extension == "toml") {
+        return Ok(given);
+    }
+    let path = Path::new("configs").join(format!("{experiment}.toml"));
+    if path.is_file() {
+        return Ok(path);
+    }
+    bail!(
+        "no experiment `{experiment}`: there is no {}; there are: {}",
+        path.display(),
+        known_configs().join(", ")
+    )
+}
+
+fn known_configs() -> Vec<String> {
+    let entries = std::fs::read_dir("configs").into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| stem(&entry.path())).collect();
+    names.sort();
+    names
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// `text` with each `key.path=value` applied; the other lines stay where they are.
+fn changed(text: &str, changes: &[String]) -> Result<String> {
+    if changes.is_empty() {
+        return Ok(text.to_owned());
+    }
+    let mut document: DocumentMut = text.parse().map_err(|error| anyhow!("{error}"))?;
+    for change in changes {
+        let (path, value) =
+            change.split_once('=').ok_or_else(|| anyhow!("--set {change}: expected KEY=VALUE"))?;
+        let (parents, key) =
+            path.trim().rsplit_once('.').map_or((None, path.trim()), |(parents, key)| (Some(parents), key));
+        let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();
+        for name in parents.into_iter().flat_map(|parents| parents.split('.')) {
+            let item = table.entry(name).or_insert(toml_edit::table());
+            table =
+                item.as_table_like_mut().ok_or_else(|| anyhow!("--set {change}: `{name}` is not a table"))?;
+        }
+        let mut value = parsed_value(value.trim());
+        if let Some(old) = table.get(key).and_then(toml_edit::Item::as_value) {
+            *value.decor_mut() = old.decor().clone();
+        }
+        table.insert(key, toml_edit::Item::Value(value));
+    }
+    Ok(document.to_string())
+}
+
+/// A TOML value; what is none is taken as text, so that paths need no quotes.
+fn parsed_value(text: &str) -> toml_edit::Value {
+    text.parse().unwrap_or_else(|_| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "epochs = 30 # passes\n\n[optim.sgd]\nlr = 0.003 # per step\n";
+
+    #[test]
+    fn set_changes_one_key_and_keeps_the_lines() {
+        let text = changed(TEXT, &["optim.sgd.lr=0.001".to_owned()]).unwrap();
+        assert_eq!(text, TEXT.replace("0.003", "0.001"));
+        let text = changed(TEXT, &["epochs=2".to_owned(), "data.nia.root=datasets/x".to_owned()]).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        assert_eq!(table["epochs"].as_integer(), Some(2));
+        assert_eq!(table["data"]["nia"]["root"].as_str(), Some("datasets/x"));
+    }
+
+    #[test]
+    fn set_without_a_value_or_into_a_number_is_an_error() {
+        assert!(changed(TEXT, &["epochs".to_owned()]).unwrap_err().to_string().contains("KEY=VALUE"));
+        assert!(changed(TEXT, &["epochs.x=1".to_owned()]).unwrap_err().to_string().contains("not a table"));
+    }
+}

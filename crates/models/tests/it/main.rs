@@ -1,0 +1,5 @@
+//! Whole networks against PyTorch's results in f64.
+
+mod agrnet;
+mod network;
+mod tmp;

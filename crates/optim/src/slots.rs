@@ -1,0 +1,170 @@
+//! The parameters of an optimiser with what it remembers of each.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor, Var, bail};
+use rayon::prelude::*;
+use sconce_tensors::Parameters;
+
+/// All trainable parameters, in the order of names, with K remembered numbers for each scalar.
+pub(crate) struct Slots<const K: usize> {
+    slots: Vec<Slot<K>>,
+    labels: [&'static str; K],
+}
+
+struct Slot<const K: usize> {
+    name: String,
+    var: Var,
+    /// Zero before the first step.
+    memory: Vec<[f32; K]>,
+    steps: u64,
+}
+
+/// The name of the tensor that holds the number of steps.
+const STEPS: &str = "steps";
+
+impl<const K: usize> Slots<K> {
+    /// `labels` name the remembered numbers in a saved state.
+    pub(crate) fn new(parameters: &Parameters, labels: [&'static str; K]) -> Self {
+        let slot = |(name, var): (String, Var)| {
+            let memory = vec![[0.0; K]; var.elem_count()];
+            Slot { name, var, memory, steps: 0 }
+        };
+        Self { slots: parameters.trainable().into_iter().map(slot).collect(), labels }
+    }
+
+    /// One step of every parameter that has a gradient. `rule` takes the number of steps of a parameter, this one included, and gives
+    /// the rule for its scalars: from value, gradient and memory to the new value and memory.
+    pub(crate) fn step<R>(&mut self, gradients: &GradStore, rule: impl Fn(u64) -> R + Sync) -> Result<()>
+    where
+        R: Fn(f32, f32, [f32; K]) -> (f32, [f32; K]) + Sync,
+    {
+        self.slots.par_iter_mut().try_for_each(|slot| {
+            let Some(gradient) = gradients.get(&slot.var) else { return Ok(()) };
+            let pass = Pass { memory: RefCell::new(&mut slot.memory), rule: rule(slot.steps + 1) };
+            slot.var
+                .inplace_op2(&gradient.contiguous()?, &pass)
+                .map_err(|error| error.context(slot.name.clone()))?;
+            slot.steps += 1;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn state(&self) -> BTreeMap<String, Tensor> {
+        let mut state = BTreeMap::new();
+        for (k, label) in self.labels.iter().enumerate() {
+            for slot in &self.slots {
+                state.insert(format!("{label}.{}", slot.name), slot.tensor(k));
+            }
+        }
+        let steps = self.slots.iter().map(|slot| slot.steps as i64).collect();
+        state.insert(STEPS.to_string(), host_tensor(steps, &[self.slots.len()]));
+        state
+    }
+
+    pub(crate) fn restore(&mut self, state: &HashMap<String, Tensor>) -> Result<()> {
+        let steps = find(state, STEPS, &[self.slots.len()])?.to_dtype(DType::I64)?.to_vec1::<i64>()?;
+        let memories =
+            self.slots.iter().map(|slot| slot.read(&self.labels, state)).collect::<Result<Vec<_>>>()?;
+        self.refuse_unknown(state)?;
+        for ((slot, memory), steps) in self.slots.iter_mut().zip(memories).zip(steps) {
+            slot.memory = memory;
+            slot.steps = steps.max(0) as u64;
+        }
+        Ok(())
+    }
+
+    fn refuse_unknown(&self, state: &HashMap<String, Tensor>) -> Result<()> {
+        let known = |key: &str| {
+            let name = self.labels.iter().find_map(|label| key.strip_prefix(label)?.strip_prefix('.'));
+            key == STEPS || name.is_some_and(|name| self.slots.iter().any(|slot| slot.name == name))
+        };
+        match state.keys().filter(|key| !known(key)).min() {
+            Some(key) => bail!("the optimiser has no '{key}': its saved state is of another kind or network"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<const K: usize> Slot<K> {
+    fn tensor(&self, k: usize) -> Tensor {
+        host_tensor(self.memory.iter().map(|memory| memory[k]).collect(), self.var.dims())
+    }
+
+    /// The memory that a saved state holds for this parameter.
+    fn read(&self, labels: &[&'static str; K], state: &HashMap<String, Tensor>) -> Result<Vec<[f32; K]>> {
+        let mut memory = vec![[0.0; K]; self.var.elem_count()];
+        for (k, label) in labels.iter().enumerate() {
+            let tensor = find(state, &format!("{label}.{}", self.name), self.var.dims())?;
+            let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            for (memory, value) in memory.iter_mut().zip(values) {
+                memory[k] = value;
+            }
+        }
+        Ok(memory)
+    }
+}
+
+fn find<'a>(state: &'a HashMap<String, Tensor>, key: &str, dims: &[usize]) -> Result<&'a Tensor> {
+    match state.get(key) {
+        None => bail!("the optimiser's saved state has no '{key}'"),
+        Some(tensor) if tensor.dims() != dims => {
+            bail!(
+                "'{key}' has the shape {:?} in the optimiser's saved state, {dims:?} is needed",
+                tensor.dims()
+            )
+        }
+        Some(tensor) => Ok(tensor),
+    }
+}
+
+fn host_tensor<T: candle_core::WithDType>(values: Vec<T>, dims: &[usize]) -> Tensor {
+    Tensor::from_vec(values, dims, &Device::Cpu).expect("one value for each scalar of the parameter")
+}
+
+/// Scalars that one task changes.
+const PART: usize = 1 << 15;
+
+/// One pass over the scalars of one parameter.
+struct Pass<'a, const K: usize, R> {
+    memory: RefCell<&'a mut Vec<[f32; K]>>,
+    rule: R,
+}
+
+impl<const K: usize, R> InplaceOp2 for Pass<'_, K, R>
+where
+    R: Fn(f32, f32, [f32; K]) -> (f32, [f32; K]) + Sync,
+{
+    fn name(&self) -> &'static str {
+        "optimiser step"
+    }
+
+    fn cpu_fwd(&self, p: &mut CpuStorage, lp: &Layout, g: &CpuStorage, lg: &Layout) -> Result<()> {
+        let (Some(inside), Some((start, end))) = (lp.contiguous_offsets(), lg.contiguous_offsets()) else {
+            bail!("the optimiser needs contiguous parameters")
+        };
+        let (CpuStorage::F32(p), CpuStorage::F32(g)) = (p, g) else {
+            bail!("the optimiser needs f32 parameters and gradients")
+        };
+        let (p, g) = (&mut p[inside.0..inside.1], &g[start..end]);
+        let rule = &self.rule;
+        p.par_chunks_mut(PART)
+            .zip(g.par_chunks(PART))
+            .zip(self.memory.borrow_mut().par_chunks_mut(PART))
+            .for_each(|((p, g), memory)| apply(rule, p, g, memory));
+        Ok(())
+    }
+}
+
+fn apply<const K: usize>(
+    rule: impl Fn(f32, f32, [f32; K]) -> (f32, [f32; K]),
+    p: &mut [f32],
+    g: &[f32],
+    memory: &mut [[f32; K]],
+) {
+    for ((p, &g), memory) in p.iter_mut().zip(g).zip(memory) {
+        (*p, *memory) = rule(*p, g, *memory);
+    }
+}

@@ -1,0 +1,73 @@
+//! A run's folder: resolved config, log, checkpoints, pictures. Not a training loop: it knows no network and no experiment.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`Run`] | the folder of one run, created, opened or found |
+//! | [`Log`] | log.tsv, one row per logged step, cut back when a run goes on from a checkpoint |
+//! | [`Checkpoint`], [`Checkpoints`] | tensors and state in one file with a checksum; best, last and previous ones |
+//! | [`overlay`], [`comparison`], [`contact_sheet`], [`palette`] | pictures to look at |
+//! | [`write_picture`], [`write_labels`], [`write_npy`] | files of pictures, label maps and arrays |
+//! | [`Table`], [`Progress`] | scores in columns, and the progress line of a training |
+//! | [`write_atomically`] | how all of them write: a file is whole or not there |
+//!
+//! ```
+//! use candle_core::{Device, Tensor};
+//! use sconce_runs::{Checkpoint, Log, Run, Which};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let guard = tempfile::tempdir()?;
+//! # let root = guard.path();
+//! let run = Run::create(root, "agrnet-small", "epochs = 1\n")?;
+//! let mut log = Log::open(&run.log(), &["step", "loss"])?;
+//! let mut checkpoint = Checkpoint::default();
+//! for step in 1..=3_u64 {
+//!     log.append(&[step.into(), (1.0 / step as f64).into()])?;
+//!     if step == 2 {
+//!         let weight = Tensor::new(&[1_f32, 2.0], &Device::Cpu)?;
+//!         checkpoint.add_part("model.", [("weight".to_string(), weight)]);
+//!         checkpoint.set("step", step);
+//!         log.sync()?;
+//!         run.checkpoints().save_last(&checkpoint)?;
+//!     }
+//! }
+//!
+//! // Later: go on from where the newest run was saved.
+//! let run = Run::latest(root, "agrnet-small")?;
+//! let loaded = run.checkpoints().load(&Which::Last, &Device::Cpu)?;
+//! let step: u64 = loaded.state("step")?;
+//! Log::open(&run.log(), &["step", "loss"])?.truncate_after(step)?;
+//! assert_eq!((step, loaded.checkpoint.part("model.").len()), (2, 1));
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod atomic;
+mod checkpoint;
+mod checkpoints;
+mod checksum;
+mod error;
+mod little_endian;
+mod log;
+mod npy;
+mod palette;
+mod picture;
+mod png_file;
+mod progress;
+mod run;
+mod table;
+mod timestamp;
+
+pub use atomic::{Writer, write_atomically};
+pub use checkpoint::Checkpoint;
+pub use checkpoints::{Checkpoints, Loaded, Which};
+pub use error::Error;
+pub use log::{Cell, Log, Rows};
+pub use npy::write_npy;
+pub use palette::{Colour, palette};
+pub use picture::{comparison, contact_sheet, overlay};
+pub use png_file::{write_labels, write_picture};
+pub use progress::{Progress, ProgressLine, StepTime, clock};
+pub use run::Run;
+pub use table::Table;

@@ -1,0 +1,312 @@
+//! Rectifiers in one pass forward and one pass backward.
+
+use std::mem::MaybeUninit;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use crate::filled::filled;
+use crate::host;
+use crate::simd::vectorised;
+
+/// What follows a normalisation, in the same pass.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    /// Nothing.
+    None,
+    /// `max(x, 0)`.
+    Relu,
+    /// `x` above zero and the given slope times `x` below.
+    Leaky(f32),
+}
+
+/// `max(x, 0)`, with gradient 0 at 0.
+///
+/// # Shapes
+///
+/// `x` has any shape and is f32; the result has the same shape.
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    pointwise(x, Relu)
+}
+
+/// `x` where it is positive and `slope * x` elsewhere, with gradient `slope` at 0.
+///
+/// # Shapes
+///
+/// `x` has any shape and is f32; the result has the same shape.
+pub fn leaky_relu(x: &Tensor, slope: f64) -> Result<Tensor> {
+    pointwise(x, Leaky(slope as f32))
+}
+
+/// `max(a + b, 0)`, the end of a residual block, with gradient 0 at 0.
+///
+/// # Shapes
+///
+/// `a` and `b` have the same shape and are f32; so does the result.
+pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.dims() != b.dims() {
+        bail!("add_relu: the shapes {:?} and {:?} differ", a.dims(), b.dims());
+    }
+    host::check_f32(a, "add_relu")?;
+    host::check_f32(b, "add_relu")?;
+    a.contiguous()?.apply_op2(&b.contiguous()?, AddRelu)
+}
+
+/// A function of one number. `gradient` is that of a loss for `x`, where `upstream` is its gradient for the
+/// value.
+///
+/// Not a number stays so.
+pub(crate) trait Curve: Copy + Send + Sync + 'static {
+    fn value(self, x: f32) -> f32;
+    fn gradient(self, x: f32, upstream: f32) -> f32;
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identity;
+
+impl Curve for Identity {
+    #[inline(always)]
+    fn value(self, x: f32) -> f32 {
+        x
+    }
+
+    #[inline(always)]
+    fn gradient(self, _x: f32, upstream: f32) -> f32 {
+        upstream
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Relu;
+
+impl Curve for Relu {
+    #[inline(always)]
+    fn value(self, x: f32) -> f32 {
+        if x < 0.0 { 0.0 } else { x }
+    }
+
+    #[inline(always)]
+    fn gradient(self, x: f32, upstream: f32) -> f32 {
+        if x <= 0.0 { 0.0 } else { upstream }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaky(pub(crate) f32);
+
+impl Curve for Leaky {
+    #[inline(always)]
+    fn value(self, x: f32) -> f32 {
+        if x > 0.0 { x } else { self.0 * x }
+    }
+
+    #[inline(always)]
+    fn gradient(self, x: f32, upstream: f32) -> f32 {
+        if x > 0.0 { upstream } else { self.0 * upstream }
+    }
+}
+
+fn pointwise(x: &Tensor, curve: impl Curve) -> Result<Tensor> {
+    host::check_f32(x, "rectifier")?;
+    x.contiguous()?.apply_op1(Pointwise(curve))
+}
+
+struct Pointwise<C>(C);
+
+impl<C: Curve> CustomOp1 for Pointwise<C> {
+    fn name(&self) -> &'static str {
+        "rectifier"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = host::slice::<f32>(x, layout, self.name())?;
+        let y = filled_in_parts(x.len(), |part, y| values(self.0, &x[part..part + y.len()], y));
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
+        x.apply_op2_no_bwd(&upstream.contiguous()?, &PointwiseGradient(self.0)).map(Some)
+    }
+}
+
+/// (x, upstream) -> the gradient for x
+struct PointwiseGradient<C>(C);
+
+impl<C: Curve> CustomOp2 for PointwiseGradient<C> {
+    fn name(&self) -> &'static str {
+        "rectifier gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        upstream: &CpuStorage,
+        lu: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let x = host::slice::<f32>(x, lx, self.name())?;
+        let upstream = host::slice::<f32>(upstream, lu, self.name())?;
+        let dx = filled_in_parts(x.len(), |part, dx| {
+            let here = part..part + dx.len();
+            gradients(self.0, &x[here.clone()], &upstream[here], dx);
+        });
+        Ok((CpuStorage::F32(dx), lx.shape().clone()))
+    }
+}
+
+struct AddRelu;
+
+impl CustomOp2 for AddRelu {
+    fn name(&self) -> &'static str {
+        "add_relu"
+    }
+
+    fn cpu_fwd(
+        &self,
+        a: &CpuStorage,
+        la: &Layout,
+        b: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let a = host::slice::<f32>(a, la, self.name())?;
+        let b = host::slice::<f32>(b, lb, self.name())?;
+        let y = filled_in_parts(a.len(), |part, y| {
+            let here = part..part + y.len();
+            values_of_sum(&a[here.clone()], &b[here], y);
+        });
+        Ok((CpuStorage::F32(y), la.shape().clone()))
+    }
+
+    /// The sum was positive where the result is.
+    fn bwd(
+        &self,
+        _a: &Tensor,
+        _b: &Tensor,
+        y: &Tensor,
+        upstream: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let gradient = y.apply_op2_no_bwd(&upstream.contiguous()?, &PointwiseGradient(Relu))?;
+        Ok((Some(gradient.clone()), Some(gradient)))
+    }
+}
+
+vectorised! {
+    fn values(curve: impl Curve, x: &[f32], y: &mut [MaybeUninit<f32>]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            y.write(curve.value(x));
+        }
+    }
+}
+
+vectorised! {
+    fn gradients(curve: impl Curve, x: &[f32], upstream: &[f32], dx: &mut [MaybeUninit<f32>]) {
+        for ((dx, &x), &upstream) in dx.iter_mut().zip(x).zip(upstream) {
+            dx.write(curve.gradient(x, upstream));
+        }
+    }
+}
+
+vectorised! {
+    fn values_of_sum(a: &[f32], b: &[f32], y: &mut [MaybeUninit<f32>]) {
+        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+            y.write(Relu.value(a + b));
+        }
+    }
+}
+
+/// Elements of one task.
+const PART: usize = 1 << 15;
+
+/// A vector of which `fill` writes every part, given its offset. The callers above write as many elements as
+/// the part has, since their inputs are as long.
+fn filled_in_parts(len: usize, fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync) -> Vec<f32> {
+    let parts = |y: &mut [MaybeUninit<f32>]| {
+        y.par_chunks_mut(PART).enumerate().for_each(|(part, y)| fill(part * PART, y));
+    };
+    // SAFETY: the parts cover the vector, and each is written as a whole.
+    unsafe { filled(len, parts) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{check_gradient, hashed_signed};
+    use candle_core::{DType, Device, Var};
+    use proptest::prelude::*;
+
+    fn values_and_gradients(
+        x: &[f32],
+        f: impl Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
+        let x = Var::new(x, &Device::Cpu)?;
+        let y = f(&x)?;
+        let gradients = (&y * 3.0)?.sum_all()?.backward()?;
+        Ok((y.to_vec1()?, gradients.get(&x).expect("a gradient").to_vec1()?))
+    }
+
+    #[test]
+    fn values_and_gradients_at_the_kink() -> Result<()> {
+        let x = [-2.0, -0.0, 0.0, 1e-30, 5.0];
+        assert_eq!(
+            values_and_gradients(&x, relu)?,
+            (vec![0.0, 0.0, 0.0, 1e-30, 5.0], vec![0.0, 0.0, 0.0, 3.0, 3.0])
+        );
+        let (y, dx) = values_and_gradients(&x, |x| leaky_relu(x, 0.25))?;
+        assert_eq!((y, dx), (vec![-0.5, 0.0, 0.0, 1e-30, 5.0], vec![0.75, 0.75, 0.75, 3.0, 3.0]));
+        let (y, dx) = values_and_gradients(&x, |x| add_relu(x, &x.detach()))?;
+        assert_eq!((y, dx), (vec![0.0, 0.0, 0.0, 2e-30, 10.0], vec![0.0, 0.0, 0.0, 3.0, 3.0]));
+        Ok(())
+    }
+
+    #[test]
+    fn not_a_number_is_not_hidden() -> Result<()> {
+        let (y, dx) = values_and_gradients(&[f32::NAN], relu)?;
+        assert!(y[0].is_nan() && dx[0] == 3.0);
+        assert_eq!(values_and_gradients(&[f32::NEG_INFINITY], relu)?.0, [0.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn different_shapes_and_types_are_errors() -> Result<()> {
+        let (a, b) = (hashed_signed("a", (2, 3), 1.0), hashed_signed("b", (3, 2), 1.0));
+        let error = add_relu(&a, &b).unwrap_err().to_string();
+        assert!(error.contains("[2, 3]") && error.contains("[3, 2]"), "{error}");
+        assert!(relu(&a.to_dtype(DType::F64)?).unwrap_err().to_string().contains("F64"));
+        Ok(())
+    }
+
+    /// Values at least 0.05 away from zero, further than finite differences move.
+    fn away_from_zero(name: &str, shape: (usize, usize)) -> Tensor {
+        let x = hashed_signed(name, shape, 1.0);
+        (&x + x.sign().unwrap() * 0.05).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn gradients_agree_with_finite_differences(
+            shape in (1usize..5, 1usize..70), slope in -0.5..1.0, seed: u64,
+        ) {
+            let x = away_from_zero(&format!("{seed}"), shape);
+            check_gradient(|x| relu(&x[0]), std::slice::from_ref(&x), seed).unwrap();
+            check_gradient(|x| leaky_relu(&x[0], slope), std::slice::from_ref(&x), seed).unwrap();
+            // A view, and a sum that is as far from zero.
+            check_gradient(|x| relu(&x[0].t()?), std::slice::from_ref(&x), seed).unwrap();
+            check_gradient(|x| add_relu(&x[0], &x[1]), &[x.clone(), x], seed).unwrap();
+        }
+
+        #[test]
+        fn the_fast_versions_agree_with_the_definitions(count in 1usize..100_000) {
+            let (a, b) = (hashed_signed("a", count, 1.0), hashed_signed("b", count, 1.0));
+            let (va, vb): (Vec<f32>, Vec<f32>) = (a.to_vec1().unwrap(), b.to_vec1().unwrap());
+            let pairs = || va.iter().copied().zip(vb.iter().copied());
+            let check = |y: Result<Tensor>, plain: &dyn Fn((f32, f32)) -> f32| {
+                assert_eq!(y.unwrap().to_vec1::<f32>().unwrap(), pairs().map(plain).collect::<Vec<_>>());
+            };
+            check(relu(&a), &|(a, _)| a.max(0.0));
+            check(leaky_relu(&a, 0.1), &|(a, _)| a.max(0.1 * a));
+            check(add_relu(&a, &b), &|(a, b)| (a + b).max(0.0));
+        }
+    }
+}

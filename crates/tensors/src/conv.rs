@@ -1,0 +1,115 @@
+//! Two-dimensional convolution with its own backward pass.
+
+mod canvas;
+mod channel_sum;
+mod columns;
+mod correlation;
+mod depthwise;
+mod forward;
+mod geometry;
+mod input_gradient;
+mod lanes;
+mod matrix;
+mod operations;
+mod parts;
+mod pointwise;
+#[cfg(test)]
+mod tests;
+mod weight_gradient;
+
+use candle_core::{Result, Tensor, bail};
+
+pub(crate) use geometry::Geometry;
+pub(crate) use operations::{Forward, InputGradient, Transposed, WeightGradient};
+
+/// How a kernel moves over the input: the same in both directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conv2dConfig {
+    /// Pixels between neighbouring kernel positions.
+    pub stride: usize,
+    /// Zero pixels added on every side of the input.
+    pub padding: usize,
+    /// Pixels between neighbouring kernel taps; 1 is a dense kernel.
+    pub dilation: usize,
+    /// Equal parts of the channels that are convolved apart from each other.
+    pub groups: usize,
+}
+
+impl Default for Conv2dConfig {
+    fn default() -> Self {
+        Self { stride: 1, padding: 0, dilation: 1, groups: 1 }
+    }
+}
+
+/// Cross-correlates `x` with `weight` and adds `bias`, as PyTorch's `conv2d`.
+///
+/// The gradients of all arguments are available. Results do not depend on the number of threads.
+///
+/// # Shapes
+///
+/// `x` is (N, Cin, H, W), `weight` is (Cout, Cin / groups, kh, kw), `bias` is (Cout), all `f32`. The result is
+/// (N, Cout, H', W') with `H' = (H + 2 * padding - dilation * (kh - 1) - 1) / stride + 1`, rounded down.
+///
+/// # Errors
+///
+/// When ranks, channels and groups do not fit together, when the kernel is larger than the padded input, and when
+/// an argument is not `f32`.
+pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: Conv2dConfig) -> Result<Tensor> {
+    let geometry = Geometry::of_convolution(x.dims(), weight.dims(), bias.map(Tensor::dims), config)?;
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    match bias {
+        None => x.apply_op2(&weight, Forward(geometry)),
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Forward(geometry)),
+    }
+}
+
+/// The gradient of [`conv2d`] for its input, given `dy`, the one for its output; itself without a gradient.
+///
+/// # Shapes
+///
+/// `weight` as for [`conv2d`], `dy` (N, Cout, H', W') as its output; `input` is (H, W). The result is (N, Cin, H, W).
+///
+/// # Errors
+///
+/// As [`conv2d`], and when `dy` has not the shape of the output.
+pub fn conv2d_input_gradient(
+    weight: &Tensor,
+    dy: &Tensor,
+    (height, width): (usize, usize),
+    config: Conv2dConfig,
+) -> Result<Tensor> {
+    let x = [dy.dim(0)?, weight.dim(1)? * config.groups, height, width];
+    let geometry = Geometry::of_convolution(&x, weight.dims(), None, config)?;
+    check_output(&geometry, dy)?;
+    weight.contiguous()?.apply_op2_no_bwd(&dy.contiguous()?, &InputGradient(geometry))
+}
+
+/// The gradient of [`conv2d`] for its weight, given `dy`, the one for its output; itself without a gradient.
+///
+/// # Shapes
+///
+/// `x` (N, Cin, H, W) as for [`conv2d`], `dy` (N, Cout, H', W') as its output; `kernel` is (kh, kw). The result is
+/// (Cout, Cin / groups, kh, kw).
+///
+/// # Errors
+///
+/// As [`conv2d`], and when `dy` has not the shape of the output.
+pub fn conv2d_weight_gradient(
+    x: &Tensor,
+    dy: &Tensor,
+    kernel: (usize, usize),
+    config: Conv2dConfig,
+) -> Result<Tensor> {
+    let weight = [dy.dim(1)?, x.dim(1)? / config.groups.max(1), kernel.0, kernel.1];
+    let geometry = Geometry::of_convolution(x.dims(), &weight, None, config)?;
+    check_output(&geometry, dy)?;
+    x.contiguous()?.apply_op2_no_bwd(&dy.contiguous()?, &WeightGradient(geometry))
+}
+
+fn check_output(geometry: &Geometry, dy: &Tensor) -> Result<()> {
+    let want = geometry.output_shape();
+    if dy.dims4()? != want {
+        bail!("conv2d: the gradient {:?} has not the shape of the output, {want:?}", dy.dims())
+    }
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! The passes of a convolution as candle operations.
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::Geometry;
+use super::channel_sum::channel_sum;
+use super::forward::forward;
+use super::input_gradient::input_gradient;
+use super::weight_gradient::weight_gradient;
+
+/// The values of a contiguous `f32` argument.
+fn values<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("{op}: argument {:?} is not contiguous", layout.shape())
+    };
+    match storage {
+        CpuStorage::F32(values) => Ok(&values[start..end]),
+        other => bail!(
+            "{op}: arguments must be f32, one is {:?}",
+            candle_core::backend::BackendStorage::dtype(other)
+        ),
+    }
+}
+
+/// x, weight (, bias) -> y
+pub(crate) struct Forward(pub(crate) Geometry);
+
+impl Forward {
+    fn run(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
+        (CpuStorage::F32(forward(&self.0, x, weight, bias)), self.0.output_shape().into())
+    }
+
+    /// The gradients for input and weight, left out where nothing asks for them.
+    fn gradients(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let dx = || weight.apply_op2_no_bwd(dy, &InputGradient(self.0));
+        let dw = || x.apply_op2_no_bwd(dy, &WeightGradient(self.0));
+        Ok((x.track_op().then(dx).transpose()?, weight.track_op().then(dw).transpose()?))
+    }
+}
+
+impl CustomOp2 for Forward {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let op = CustomOp2::name(self);
+        Ok(self.run(values(op, x, lx)?, values(op, w, lw)?, None))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        self.gradients(x, weight, &dy.contiguous()?)
+    }
+}
+
+impl CustomOp3 for Forward {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+        bias: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let op = CustomOp3::name(self);
+        Ok(self.run(values(op, x, lx)?, values(op, w, lw)?, Some(values(op, bias, lb)?)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dy = dy.contiguous()?;
+        let (dx, dw) = self.gradients(x, weight, &dy)?;
+        let db = bias.track_op().then(|| dy.apply_op1_no_bwd(&ChannelSum)).transpose()?;
+        Ok((dx, dw, db))
+    }
+}
+
+/// x, weight (, bias) -> y of the transposed convolution, whose geometry leads from y to x
+pub(crate) struct Transposed(pub(crate) Geometry);
+
+impl Transposed {
+    fn run(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
+        let mut y = input_gradient(&self.0, weight, x);
+        if let Some(bias) = bias {
+            let planes = y.par_chunks_mut(self.0.input_pixels()).enumerate();
+            planes.for_each(|(plane, y)| {
+                let bias = bias[plane % bias.len()];
+                y.iter_mut().for_each(|y| *y += bias);
+            });
+        }
+        (CpuStorage::F32(y), self.0.input_shape().into())
+    }
+
+    /// The gradients for input and weight, left out where nothing asks for them.
+    fn gradients(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let dx = || dy.apply_op2_no_bwd(weight, &Forward(self.0));
+        let dw = || dy.apply_op2_no_bwd(x, &WeightGradient(self.0));
+        Ok((x.track_op().then(dx).transpose()?, weight.track_op().then(dw).transpose()?))
+    }
+}
+
+impl CustomOp2 for Transposed {
+    fn name(&self) -> &'static str {
+        "conv_transpose2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let op = CustomOp2::name(self);
+        Ok(self.run(values(op, x, lx)?, values(op, w, lw)?, None))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        self.gradients(x, weight, &dy.contiguous()?)
+    }
+}
+
+impl CustomOp3 for Transposed {
+    fn name(&self) -> &'static str {
+        "conv_transpose2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+        bias: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let op = CustomOp3::name(self);
+        Ok(self.run(values(op, x, lx)?, values(op, w, lw)?, Some(values(op, bias, lb)?)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dy = dy.contiguous()?;
+        let (dx, dw) = self.gradients(x, weight, &dy)?;
+        let db = bias.track_op().then(|| dy.apply_op1_no_bwd(&ChannelSum)).transpose()?;
+        Ok((dx, dw, db))
+    }
+}
+
+/// weight, dy -> dx
+pub(crate) struct InputGradient(pub(crate) Geometry);
+
+impl CustomOp2 for InputGradient {
+    fn name(&self) -> &'static str {
+        "conv2d, gradient for the input"
+    }
+
+    fn cpu_fwd(
+        &self,
+        w: &CpuStorage,
+        lw: &Layout,
+        dy: &CpuStorage,
+        ly: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let dx = input_gradient(&self.0, values(self.name(), w, lw)?, values(self.name(), dy, ly)?);
+        Ok((CpuStorage::F32(dx), self.0.input_shape().into()))
+    }
+}
+
+/// x, dy -> dweight
+pub(crate) struct WeightGradient(pub(crate) Geometry);
+
+impl CustomOp2 for WeightGradient {
+    fn name(&self) -> &'static str {
+        "conv2d, gradient for the weights"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        dy: &CpuStorage,
+        ly: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let dw = weight_gradient(&self.0, values(self.name(), x, lx)?, values(self.name(), dy, ly)?);
+        Ok((CpuStorage::F32(dw), self.0.weight_shape().into()))
+    }
+}
+
+/// (N, C, H, W) -> (C)
+struct ChannelSum;
+
+impl CustomOp1 for ChannelSum {
+    fn name(&self) -> &'static str {
+        "sum of each channel"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (batch, channels, height, width) = layout.shape().dims4()?;
+        let sums = channel_sum(values(self.name(), storage, layout)?, batch, channels, height * width);
+        Ok((CpuStorage::F32(sums), channels.into()))
+    }
+}

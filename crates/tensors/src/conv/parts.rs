@@ -1,0 +1,70 @@
+//! Memory that is filled in parts by parallel tasks, and scratch memory of the tasks.
+
+use std::cell::Cell;
+
+/// A vector of `len` floats, each written by `fill`, without the cost of setting it to zero first.
+///
+/// # Safety
+///
+/// `fill` must write every element.
+pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(Parts)) -> Vec<f32> {
+    let mut values: Vec<f32> = Vec::with_capacity(len);
+    fill(Parts { start: values.as_mut_ptr(), len });
+    // SAFETY: the capacity is at least `len`, and by contract `fill` has written all elements.
+    unsafe { values.set_len(len) };
+    values
+}
+
+/// As `filled`, but set to zero before `fill`, which may then leave elements out or add to them.
+pub(super) fn zeroed(len: usize, fill: impl FnOnce(Parts)) -> Vec<f32> {
+    let mut values = vec![0.0; len];
+    fill(Parts { start: values.as_mut_ptr(), len });
+    values
+}
+
+/// The memory of a vector that several tasks write at the same time, each its own elements.
+#[derive(Clone, Copy)]
+pub(super) struct Parts {
+    start: *mut f32,
+    len: usize,
+}
+
+// SAFETY: a plain address; that tasks do not write the same elements is the contract of its methods.
+unsafe impl Send for Parts {}
+// SAFETY: as above.
+unsafe impl Sync for Parts {}
+
+impl Parts {
+    /// The address of the element at `offset`.
+    pub(super) fn at(&self, offset: usize) -> *mut f32 {
+        assert!(offset <= self.len);
+        self.start.wrapping_add(offset)
+    }
+
+    /// The elements from `offset` on.
+    ///
+    /// # Safety
+    ///
+    /// No other task may use these elements while the slice lives, and they must have been written before they
+    /// are read.
+    #[expect(clippy::mut_from_ref, reason = "tasks share the memory and borrow disjoint parts of it")]
+    pub(super) unsafe fn slice(&self, offset: usize, len: usize) -> &mut [f32] {
+        assert!(offset + len <= self.len);
+        // SAFETY: inside the allocation by the assertion, not aliased by contract.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(offset), len) }
+    }
+}
+
+/// Calls `work` with `len` floats of this thread's scratch memory, which hold arbitrary values.
+pub(super) fn with_scratch<T>(len: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
+    thread_local! {
+        static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    }
+    let mut scratch = SCRATCH.take();
+    if scratch.len() < len {
+        scratch.resize(len, 0.0);
+    }
+    let result = work(&mut scratch[..len]);
+    SCRATCH.set(scratch);
+    result
+}

@@ -1,0 +1,356 @@
+//! Convolutions against PyTorch's values, against plain nested loops, and against finite differences.
+
+use std::path::Path;
+
+use candle_core::{Device, Result, Tensor, Var};
+use proptest::prelude::*;
+
+use crate::testing::{Golden, assert_close, assert_close_within, check_gradient, devices, hashed_signed};
+use crate::{Conv2dConfig, ConvTranspose2dConfig, conv_transpose2d, conv2d};
+
+// --- plain loops ---------------------------------------------------------------------------------------------------
+
+/// Calls `visit` with the flat positions in x, weight and y of every product that the convolution sums.
+fn for_each_product(
+    x: &[usize],
+    weight: &[usize],
+    y: &[usize],
+    c: Conv2dConfig,
+    mut visit: impl FnMut([usize; 3]),
+) {
+    let flat =
+        |dims: &[usize], index: [usize; 4]| index.iter().zip(dims).fold(0, |flat, (i, dim)| flat * dim + i);
+    let source = |at: usize, tap: usize| (at * c.stride + tap * c.dilation).checked_sub(c.padding);
+    for n in 0..x[0] {
+        for co in 0..y[1] {
+            for (row, column) in (0..y[2]).flat_map(|row| (0..y[3]).map(move |column| (row, column))) {
+                for ci in 0..weight[1] {
+                    for (i, j) in (0..weight[2]).flat_map(|i| (0..weight[3]).map(move |j| (i, j))) {
+                        let (Some(h), Some(w)) = (source(row, i), source(column, j)) else { continue };
+                        if h < x[2] && w < x[3] {
+                            let channel = co / (y[1] / c.groups) * weight[1] + ci;
+                            let at = [n, channel, h, w];
+                            visit([flat(x, at), flat(weight, [co, ci, i, j]), flat(y, [n, co, row, column])]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn floats(tensor: &Tensor) -> Vec<f64> {
+    let values: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
+    values.into_iter().map(f64::from).collect()
+}
+
+fn tensor(values: Vec<f64>, like: &Tensor) -> Tensor {
+    let values = values.into_iter().map(|value| value as f32);
+    Tensor::from_iter(values, &Device::Cpu).unwrap().reshape(like.shape()).unwrap()
+}
+
+/// Output and the gradients of `sum(seed * output)` for x and weight.
+fn plain(x: &Tensor, weight: &Tensor, seed: &Tensor, config: Conv2dConfig) -> [Tensor; 3] {
+    let (xs, ws, seeds) = (floats(x), floats(weight), floats(seed));
+    let (mut y, mut dx, mut dw) = (vec![0.0; seeds.len()], vec![0.0; xs.len()], vec![0.0; ws.len()]);
+    for_each_product(x.dims(), weight.dims(), seed.dims(), config, |[at_x, at_w, at_y]| {
+        y[at_y] += xs[at_x] * ws[at_w];
+        dx[at_x] += ws[at_w] * seeds[at_y];
+        dw[at_w] += xs[at_x] * seeds[at_y];
+    });
+    [tensor(y, seed), tensor(dx, x), tensor(dw, weight)]
+}
+
+/// Output and the gradients of `sum(seed * output)` for the inputs.
+fn run(
+    f: impl Fn(&[Tensor]) -> Result<Tensor>,
+    inputs: &[&Tensor],
+    name: &str,
+) -> Result<(Tensor, Tensor, Vec<Tensor>)> {
+    let vars = inputs.iter().map(|input| Var::from_tensor(input)).collect::<Result<Vec<_>>>()?;
+    let y = f(&vars.iter().map(|var| var.as_tensor().clone()).collect::<Vec<_>>())?;
+    let seed = hashed_signed(name, y.shape(), 1.0);
+    let gradients = (&y * &seed)?.sum_all()?.backward()?;
+    let gradients = vars.iter().map(|var| gradients.get(var).cloned().expect("a gradient")).collect();
+    Ok((y.detach(), seed, gradients))
+}
+
+// --- PyTorch's values ----------------------------------------------------------------------------------------------
+
+fn attribute(golden: &Golden, name: &str) -> usize {
+    golden.attrs()[name].as_u64().expect("an attribute") as usize
+}
+
+fn check_golden(golden: &Golden, f: impl Fn(&[Tensor]) -> Result<Tensor>, what: &str) -> Result<()> {
+    let names: Vec<_> =
+        ["x", "weight", "bias"].into_iter().filter(|name| golden.has(&format!("in.{name}"))).collect();
+    for device in devices() {
+        let input =
+            |name: &&str| Var::from_tensor(&golden.tensor(&format!("in.{name}"))?.to_device(&device)?);
+        let vars = names.iter().map(input).collect::<Result<Vec<_>>>()?;
+        let y = f(&vars.iter().map(|var| var.as_tensor().clone()).collect::<Vec<_>>())?;
+        assert_close(&y, &golden.tensor("out.y")?, what);
+        let seed = golden.tensor("seed.y")?.to_device(&device)?;
+        let gradients = (y * seed)?.sum_all()?.backward()?;
+        for (name, var) in names.iter().zip(&vars) {
+            let gradient = gradients.get(var).expect("a gradient");
+            assert_close(
+                gradient,
+                &golden.tensor(&format!("grad.{name}"))?,
+                &format!("{what}, gradient of {name}"),
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn outputs_and_gradients_equal_those_of_pytorch() -> Result<()> {
+    let mut files = 0;
+    for entry in std::fs::read_dir(Path::new("tests/golden"))? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if !name.starts_with("conv_") {
+            continue;
+        }
+        let golden = Golden::open(&path)?;
+        let get = |name: &str| attribute(&golden, name);
+        let (stride, padding) = (get("stride"), get("padding"));
+        if golden.attrs()["op"] == "conv2d" {
+            let config = Conv2dConfig { stride, padding, dilation: get("dilation"), groups: get("groups") };
+            check_golden(&golden, |x| conv2d(&x[0], &x[1], x.get(2), config), &name)?;
+        } else {
+            let config = ConvTranspose2dConfig { stride, padding, output_padding: get("output_padding") };
+            check_golden(&golden, |x| conv_transpose2d(&x[0], &x[1], x.get(2), config), &name)?;
+        }
+        files += 1;
+    }
+    assert_eq!(files, 19);
+    Ok(())
+}
+
+// --- random shapes -------------------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone)]
+struct Case {
+    x: [usize; 4],
+    weight: [usize; 4],
+    config: Conv2dConfig,
+}
+
+fn fits(case: &Case) -> bool {
+    let fits =
+        |size: usize, kernel: usize| size + 2 * case.config.padding > case.config.dilation * (kernel - 1);
+    fits(case.x[2], case.weight[2]) && fits(case.x[3], case.weight[3])
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let channels = (1..4usize, prop_oneof![Just(1), 1..20usize], prop_oneof![Just(1), 1..40usize]);
+    let sizes = (1..3usize, 1..24usize, 1..40usize, 1..5usize, 1..5usize);
+    (channels, sizes, 1..4usize, 0..5usize, 1..4usize)
+        .prop_map(|((groups, inputs, outputs), (n, h, w, kh, kw), stride, padding, dilation)| Case {
+            x: [n, groups * inputs, h, w],
+            weight: [groups * outputs, inputs, kh, kw],
+            config: Conv2dConfig { stride, padding, dilation, groups },
+        })
+        .prop_filter("the kernel must fit", fits)
+}
+
+fn inputs(case: &Case) -> (Tensor, Tensor) {
+    (hashed_signed("x", case.x.as_slice(), 1.0), hashed_signed("weight", case.weight.as_slice(), 0.5))
+}
+
+fn compare_with_plain(case: &Case) -> Result<()> {
+    let (x, weight) = inputs(case);
+    let (y, seed, gradients) = run(|x| conv2d(&x[0], &x[1], None, case.config), &[&x, &weight], "seed")?;
+    let [plain_y, plain_dx, plain_dw] = plain(&x, &weight, &seed, case.config);
+    assert_close_within(&y, &plain_y, 1e-4, 1e-4, "output");
+    assert_close_within(&gradients[0], &plain_dx, 1e-4, 1e-4, "gradient of x");
+    assert_close_within(&gradients[1], &plain_dw, 1e-4, 1e-4, "gradient of the weight");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn random_shapes_equal_plain_loops(case in cases()) {
+        compare_with_plain(&case).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn gradients_equal_finite_differences(case in cases()) {
+        let (x, weight) = inputs(&case);
+        let bias = hashed_signed("bias", case.weight[0], 1.0);
+        check_gradient(|x| conv2d(&x[0], &x[1], Some(&x[2]), case.config), &[x, weight, bias], 7).unwrap();
+    }
+
+    #[test]
+    fn gradients_of_transposed_equal_finite_differences(
+        (n, inputs, outputs) in (1..3usize, 1..6usize, 1..6usize),
+        (h, w, kernel) in (1..8usize, 1..8usize, 1..5usize),
+        (stride, output_padding) in (1..4usize).prop_flat_map(|stride| (Just(stride), 0..stride)),
+    ) {
+        let config = ConvTranspose2dConfig { stride, padding: (kernel - 1) / 2, output_padding };
+        let x = hashed_signed("x", (n, inputs, h, w), 1.0);
+        let weight = hashed_signed("weight", (inputs, outputs, kernel, kernel), 0.5);
+        let bias = hashed_signed("bias", outputs, 1.0);
+        check_gradient(|x| conv_transpose2d(&x[0], &x[1], Some(&x[2]), config), &[x, weight, bias], 7).unwrap();
+    }
+}
+
+/// Shapes of several tiles and channel blocks, which the small random ones do not reach.
+fn large_cases() -> Vec<Case> {
+    let config = Conv2dConfig::default();
+    let padded = |dilation| Conv2dConfig { padding: dilation, dilation, ..config };
+    vec![
+        Case { x: [1, 70, 40, 41], weight: [37, 70, 3, 3], config: padded(1) },
+        Case { x: [2, 64, 33, 35], weight: [80, 64, 3, 3], config: padded(2) },
+        Case { x: [3, 16, 40, 33], weight: [16, 16, 3, 3], config: padded(1) },
+        Case {
+            x: [1, 3, 131, 130],
+            weight: [20, 3, 7, 7],
+            config: Conv2dConfig { stride: 2, padding: 3, ..config },
+        },
+        Case { x: [2, 96, 30, 31], weight: [70, 96, 1, 1], config },
+        Case { x: [1, 96, 30, 31], weight: [70, 96, 1, 1], config: Conv2dConfig { stride: 2, ..config } },
+        Case { x: [1, 400, 6, 7], weight: [90, 400, 3, 3], config: padded(1) },
+        Case { x: [1, 64, 40, 40], weight: [48, 32, 3, 3], config: Conv2dConfig { groups: 2, ..padded(1) } },
+        Case { x: [2, 24, 40, 70], weight: [24, 1, 3, 3], config: Conv2dConfig { groups: 24, ..padded(1) } },
+        Case {
+            x: [2, 9, 41, 70],
+            weight: [9, 1, 5, 5],
+            config: Conv2dConfig { groups: 9, stride: 2, padding: 2, ..config },
+        },
+        Case { x: [1, 1, 100, 90], weight: [1, 1, 3, 3], config: padded(1) },
+        Case { x: [1, 40, 30, 64], weight: [11, 40, 1, 1], config },
+    ]
+}
+
+#[test]
+fn large_shapes_equal_plain_loops() -> Result<()> {
+    large_cases().iter().try_for_each(compare_with_plain)
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() -> Result<()> {
+    for case in large_cases() {
+        let (x, weight) = inputs(&case);
+        let bias = hashed_signed("bias", case.weight[0], 1.0);
+        let bits = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            let f = |x: &[Tensor]| conv2d(&x[0], &x[1], Some(&x[2]), case.config);
+            let (y, _, gradients) = pool.install(|| run(f, &[&x, &weight, &bias], "seed"))?;
+            let tensors = std::iter::once(&y).chain(&gradients);
+            tensors.map(|tensor| tensor.flatten_all()?.to_vec1::<f32>()).collect::<Result<Vec<_>>>()
+        };
+        let one = bits(1)?;
+        assert!(one == bits(2)?, "2 threads: {case:?}");
+        assert!(one == bits(5)?, "5 threads: {case:?}");
+    }
+    Ok(())
+}
+
+// --- layouts, tracking, errors -------------------------------------------------------------------------------------
+
+#[test]
+fn views_and_strided_gradients_are_read_rightly() -> Result<()> {
+    let case = Case {
+        x: [2, 3, 9, 8],
+        weight: [4, 3, 3, 3],
+        config: Conv2dConfig { padding: 1, ..Default::default() },
+    };
+    let (x, weight) = inputs(&case);
+    let (x, weight) = (x.transpose(2, 3)?, weight.transpose(2, 3)?);
+    // The product with the transposed seed makes candle hand a transposed gradient back.
+    let f = |x: &[Tensor]| conv2d(&x[0], &x[1], None, case.config)?.transpose(2, 3);
+    let vars = [Var::from_tensor(&x.contiguous()?)?, Var::from_tensor(&weight.contiguous()?)?];
+    let y = f(&[vars[0].as_tensor().clone(), vars[1].as_tensor().clone()])?;
+    let seed = hashed_signed("seed", y.shape(), 1.0);
+    let gradients = (&y * &seed)?.sum_all()?.backward()?;
+    let [plain_y, plain_dx, plain_dw] = plain(&x, &weight, &seed.transpose(2, 3)?.contiguous()?, case.config);
+    assert_close(&conv2d(&x, &weight, None, case.config)?, &plain_y, "output of views");
+    assert_close(gradients.get(&vars[0]).expect("a gradient"), &plain_dx, "gradient of x");
+    assert_close(gradients.get(&vars[1]).expect("a gradient"), &plain_dw, "gradient of the weight");
+    Ok(())
+}
+
+#[test]
+fn an_untracked_image_gets_no_gradient() -> Result<()> {
+    let x = hashed_signed("x", (1, 3, 8, 8), 1.0);
+    let weight = Var::from_tensor(&hashed_signed("weight", (4, 3, 3, 3), 1.0))?;
+    let gradients = conv2d(&x, &weight, None, Conv2dConfig::default())?.sum_all()?.backward()?;
+    assert!(gradients.get(&x).is_none() && gradients.get(&weight).is_some());
+    // A frozen weight under an input with a history of its own.
+    let x = Var::from_tensor(&x)?;
+    let weight = weight.as_tensor().detach();
+    let y = conv2d(&x.sqr()?, &weight, None, Conv2dConfig::default())?;
+    let gradients = y.sum_all()?.backward()?;
+    assert!(gradients.get(&x).is_some() && gradients.get(&weight).is_none());
+    Ok(())
+}
+
+#[test]
+fn no_images_give_no_output() -> Result<()> {
+    let x = Tensor::zeros((0, 3, 8, 8), candle_core::DType::F32, &Device::Cpu)?;
+    let weight = hashed_signed("weight", (4, 3, 3, 3), 1.0);
+    assert_eq!(conv2d(&x, &weight, None, Conv2dConfig::default())?.dims(), [0, 4, 6, 6]);
+    Ok(())
+}
+
+#[track_caller]
+fn assert_error(result: Result<Tensor>, parts: &[&str]) {
+    let error = result.expect_err("an error").to_string();
+    for part in parts {
+        assert!(error.contains(part), "'{part}' is not in: {error}");
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_named() {
+    let zeros = |dims: &[usize]| Tensor::zeros(dims, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let (x, weight) = (zeros(&[1, 4, 5, 6]), zeros(&[6, 4, 3, 3]));
+    let plain = Conv2dConfig::default();
+    let check = |x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: Conv2dConfig, parts: &[&str]| {
+        assert_error(conv2d(x, weight, bias, config), parts);
+    };
+    check(&zeros(&[4, 5, 6]), &weight, None, plain, &["[4, 5, 6]", "(N, C, H, W)"]);
+    check(&x, &zeros(&[6, 4, 3]), None, plain, &["[6, 4, 3]"]);
+    check(&zeros(&[1, 3, 5, 6]), &weight, None, plain, &["[1, 3, 5, 6]", "3 channels", "[6, 4, 3, 3]"]);
+    check(&x, &weight, None, Conv2dConfig { groups: 2, ..plain }, &["4 channels", "2 groups", "8"]);
+    check(&x, &zeros(&[5, 2, 3, 3]), None, Conv2dConfig { groups: 2, ..plain }, &["5 outputs", "2 groups"]);
+    check(&x, &weight, Some(&zeros(&[5])), plain, &["[5]", "6 outputs"]);
+    check(&x, &zeros(&[6, 4, 6, 3]), None, plain, &["[6, 4, 6, 3]", "larger", "[1, 4, 5, 6]"]);
+    check(&x, &weight, None, Conv2dConfig { dilation: 3, ..plain }, &["larger", "dilation 3"]);
+    check(&x, &weight, None, Conv2dConfig { stride: 0, ..plain }, &["at least 1"]);
+    check(&x.to_dtype(candle_core::DType::F64).unwrap(), &weight, None, plain, &["f32", "F64"]);
+}
+
+#[test]
+fn transposed_shapes_that_do_not_fit_are_named() {
+    let zeros = |dims: &[usize]| Tensor::zeros(dims, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let (x, weight) = (zeros(&[1, 4, 5, 6]), zeros(&[4, 6, 3, 3]));
+    let plain = ConvTranspose2dConfig::default();
+    let check = |x: &Tensor,
+                 weight: &Tensor,
+                 bias: Option<&Tensor>,
+                 config: ConvTranspose2dConfig,
+                 parts: &[&str]| {
+        assert_error(conv_transpose2d(x, weight, bias, config), parts);
+    };
+    check(&zeros(&[4, 5, 6]), &weight, None, plain, &["[4, 5, 6]", "(N, C, H, W)"]);
+    check(&zeros(&[1, 6, 5, 6]), &weight, None, plain, &["6 channels", "[4, 6, 3, 3]", "takes 4"]);
+    check(&x, &weight, Some(&zeros(&[4])), plain, &["[4]", "6 outputs"]);
+    check(
+        &x,
+        &weight,
+        None,
+        ConvTranspose2dConfig { output_padding: 1, ..plain },
+        &["padding 1", "stride 1"],
+    );
+    check(&x, &weight, None, ConvTranspose2dConfig { padding: 4, ..plain }, &["padding 4", "[1, 4, 5, 6]"]);
+}

@@ -1,0 +1,370 @@
+//! Cross entropy of every pixel: log-softmax and the choice of the label's class in one pass.
+
+use crate::blocks::{self, Block, PIXELS};
+use crate::host;
+use crate::simd::{exp, vectorised};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use rayon::prelude::*;
+use std::sync::{Arc, OnceLock};
+
+const NAME: &str = "pixel_cross_entropy";
+
+/// The cross entropy -w log softmax(logits)[label] of every pixel, in nats, with gradient for the logits; w is the
+/// label's class weight, 1 without `class_weights`. Pixels labelled `ignore` have loss 0 and gradient 0.
+///
+/// # Shapes
+/// logits (N, C, H, W) f32, labels (N, H, W) u8, class_weights (C) -> (N, H, W) f32.
+///
+/// # Errors
+/// If shapes or types do not fit, or a label is neither a class nor `ignore`: the error names the first such pixel.
+pub fn pixel_cross_entropy(
+    logits: &Tensor,
+    labels: &Tensor,
+    class_weights: Option<&[f32]>,
+    ignore: u8,
+) -> Result<Tensor> {
+    let (n, c, h, w) = host::dims4(logits, NAME)?;
+    if labels.dims() != [n, h, w] || labels.dtype() != DType::U8 {
+        let (shape, dtype) = (labels.shape(), labels.dtype());
+        bail!(
+            "{NAME}: for logits ({n}, {c}, {h}, {w}) expected labels ({n}, {h}, {w}) u8, got {shape:?} {dtype:?}"
+        );
+    }
+    if let Some(weights) = class_weights.filter(|weights| weights.len() != c) {
+        bail!("{NAME}: {} class weights for {c} classes", weights.len());
+    }
+    let labels = labels.contiguous()?;
+    check_labels(&labels, c, ignore)?;
+    let classes = Classes::new(c, class_weights, ignore);
+    logits.contiguous()?.apply_op2(&labels, CrossEntropy { classes, log_sums: Arc::default() })
+}
+
+/// An error that names the first label which is neither below `classes` nor `ignore`.
+fn check_labels(labels: &Tensor, classes: usize, ignore: u8) -> Result<()> {
+    let (storage, layout) = labels.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { bail!("{NAME}: labels must be on the CPU") };
+    let labels = host::slice::<u8>(storage, layout, NAME)?;
+    let wrong = |label: &u8| usize::from(*label) >= classes && *label != ignore;
+    let Some(at) = labels.iter().position(wrong) else { return Ok(()) };
+    let (_, h, w) = layout.shape().dims3()?;
+    let (image, row, column, label) = (at / (h * w), at / w % h, at % w, labels[at]);
+    bail!(
+        "{NAME}: label {label} at image {image}, row {row}, column {column} is not one of the {classes} classes \
+         0..={} nor the ignored value {ignore}",
+        classes - 1
+    )
+}
+
+/// What the labels mean: `weights[label]` is the class weight, 0 for the ignored label.
+#[derive(Clone)]
+struct Classes {
+    count: usize,
+    weights: Arc<[f32; 256]>,
+    ignore: u8,
+}
+
+impl Classes {
+    fn new(classes: usize, class_weights: Option<&[f32]>, ignore: u8) -> Self {
+        let mut weights = [0f32; 256];
+        for (class, weight) in weights.iter_mut().enumerate().take(classes) {
+            *weight = class_weights.map_or(1.0, |weights| weights[class]);
+        }
+        weights[usize::from(ignore)] = 0.0;
+        Self { count: classes, weights: Arc::new(weights), ignore }
+    }
+}
+
+/// `log_sums` is filled by the forward pass: log of the sum of exp(logit) of every pixel.
+struct CrossEntropy {
+    classes: Classes,
+    log_sums: Arc<OnceLock<Vec<f32>>>,
+}
+
+impl CustomOp2 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn cpu_fwd(
+        &self,
+        logits: &CpuStorage,
+        logits_layout: &Layout,
+        labels: &CpuStorage,
+        labels_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let logits = host::slice::<f32>(logits, logits_layout, NAME)?;
+        let labels = host::slice::<u8>(labels, labels_layout, NAME)?;
+        let (n, c, h, w) = logits_layout.shape().dims4()?;
+        let mut losses = vec![0f32; labels.len()];
+        let mut log_sums = vec![0f32; labels.len()];
+        Block::all(n, c, h * w)
+            .into_par_iter()
+            .zip(blocks::split_pixels_mut(&mut losses, h * w))
+            .zip(blocks::split_pixels_mut(&mut log_sums, h * w))
+            .with_min_len(host::items_per_job(c * PIXELS.min(h * w)))
+            .for_each(|((block, losses), log_sums)| {
+                loss_block(&self.classes, block, logits, block.pixels(labels), log_sums, losses);
+            });
+        let _ = self.log_sums.set(log_sums);
+        Ok((CpuStorage::F32(losses), (n, h, w).into()))
+    }
+
+    fn bwd(
+        &self,
+        logits: &Tensor,
+        labels: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let op = CrossEntropyBackward { classes: self.classes.clone(), log_sums: self.log_sums.clone() };
+        Ok((Some(logits.apply_op3_no_bwd(labels, &gradient.contiguous()?, &op)?), None))
+    }
+}
+
+/// From logits, labels and the gradient g of the losses: w g (softmax - 1[label]).
+struct CrossEntropyBackward {
+    classes: Classes,
+    log_sums: Arc<OnceLock<Vec<f32>>>,
+}
+
+impl CustomOp3 for CrossEntropyBackward {
+    fn name(&self) -> &'static str {
+        "pixel_cross_entropy backward"
+    }
+
+    fn cpu_fwd(
+        &self,
+        logits: &CpuStorage,
+        logits_layout: &Layout,
+        labels: &CpuStorage,
+        labels_layout: &Layout,
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let logits = host::slice::<f32>(logits, logits_layout, self.name())?;
+        let labels = host::slice::<u8>(labels, labels_layout, self.name())?;
+        let gradient = host::slice::<f32>(gradient, gradient_layout, self.name())?;
+        let (n, c, h, w) = logits_layout.shape().dims4()?;
+        let Some(log_sums) = self.log_sums.get() else {
+            bail!("{}: no forward pass came before", self.name())
+        };
+        let mut dx = vec![0f32; logits.len()];
+        Block::all(n, c, h * w)
+            .into_par_iter()
+            .zip(blocks::split_channels_mut(&mut dx, c, h * w))
+            .with_min_len(host::items_per_job(c * PIXELS.min(h * w)))
+            .for_each(|(block, mut dx)| {
+                let labels = block.pixels(labels);
+                let factors = factors(&self.classes, labels, block.pixels(gradient));
+                gradient_block(block, logits, block.pixels(log_sums), &factors, &mut dx);
+                for (pixel, label) in
+                    labels.iter().enumerate().filter(|(_, label)| **label != self.classes.ignore)
+                {
+                    dx[usize::from(*label)][pixel] -= factors[pixel];
+                }
+            });
+        Ok((CpuStorage::F32(dx), logits_layout.shape().clone()))
+    }
+}
+
+/// The class weight times the incoming gradient; 0 at ignored pixels.
+fn factors(classes: &Classes, labels: &[u8], gradient: &[f32]) -> [f32; PIXELS] {
+    let mut factors = [0f32; PIXELS];
+    for ((factor, label), g) in factors.iter_mut().zip(labels).zip(gradient) {
+        *factor = if *label == classes.ignore { 0.0 } else { classes.weights[usize::from(*label)] * g };
+    }
+    factors
+}
+
+vectorised! {
+    fn loss_block(
+        classes: &Classes,
+        block: Block,
+        logits: &[f32],
+        labels: &[u8],
+        log_sums: &mut [f32],
+        losses: &mut [f32],
+    ) {
+        let mut largest = [f32::NEG_INFINITY; PIXELS];
+        let mut sums = [0f32; PIXELS];
+        for c in 0..classes.count {
+            for (m, x) in largest.iter_mut().zip(block.channel(logits, c)) {
+                *m = if *x > *m { *x } else { *m };
+            }
+        }
+        for c in 0..classes.count {
+            for ((sum, x), m) in sums.iter_mut().zip(block.channel(logits, c)).zip(&largest) {
+                *sum += exp(x - m);
+            }
+        }
+        for (pixel, (label, (loss, log_sum))) in labels.iter().zip(losses.iter_mut().zip(log_sums)).enumerate() {
+            let (m, log) = (largest[pixel], sums[pixel].ln());
+            *log_sum = m + log;
+            if *label != classes.ignore {
+                let class = usize::from(*label);
+                // In this order large logits cancel before the small logarithm is added.
+                *loss = classes.weights[class] * ((m - block.channel(logits, class)[pixel]) + log);
+            }
+        }
+    }
+}
+
+vectorised! {
+    fn gradient_block(
+        block: Block,
+        logits: &[f32],
+        log_sums: &[f32],
+        factors: &[f32; PIXELS],
+        dx: &mut [&mut [f32]],
+    ) {
+        for (c, dx) in dx.iter_mut().enumerate() {
+            let logits = block.channel(logits, c);
+            for (((dx, x), log_sum), factor) in dx.iter_mut().zip(logits).zip(log_sums).zip(factors) {
+                let value = exp(x - log_sum) * factor;
+                *dx = if *factor == 0.0 { 0.0 } else { value };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{assert_same_on_any_threads, golden, with_gradient};
+    use crate::testing::{assert_close, check_gradient, hashed_signed, hashed_uniform};
+    use candle_core::Device;
+    use proptest::prelude::*;
+
+    /// Labels below `classes`, about a fifth of them 255.
+    fn labels(n: usize, h: usize, w: usize, classes: usize) -> Result<Tensor> {
+        let values = hashed_uniform("labels", (n, h, w)).flatten_all()?.to_vec1::<f32>()?;
+        let label = |u: f32| if u < 0.2 { 255 } else { ((u - 0.2) / 0.8 * classes as f32) as u8 };
+        Tensor::from_vec(values.into_iter().map(label).collect(), (n, h, w), &Device::Cpu)
+    }
+
+    /// The golden's mean over pixels that are not ignored: the weighted mean, if there are weights.
+    fn assert_golden(case: &str) -> Result<()> {
+        let golden = golden(case)?;
+        let (logits, labels) =
+            (golden.tensor("in.logits")?, golden.tensor("in.labels")?.to_dtype(DType::U8)?);
+        let weights = match golden.has("in.const_weight") {
+            true => Some(golden.tensor("in.const_weight")?.to_vec1::<f32>()?),
+            false => None,
+        };
+        let of_label = |l: u8| match &weights {
+            _ if l == 255 => 0.0,
+            Some(weights) => f64::from(weights[usize::from(l)]),
+            None => 1.0,
+        };
+        let total: f64 = labels.flatten_all()?.to_vec1::<u8>()?.into_iter().map(of_label).sum();
+        let mean = |x: &Tensor| {
+            pixel_cross_entropy(x, &labels, weights.as_deref(), 255)?.sum_all()? / total.max(1.0)
+        };
+        let (loss, gradient) = with_gradient(&logits, &golden.tensor("seed.y")?, mean)?;
+        assert_close(&loss, &golden.tensor("out.y")?, case);
+        assert_close(&gradient, &golden.tensor("grad.logits")?, &format!("{case}: gradient"));
+        Ok(())
+    }
+
+    #[test]
+    fn equals_pytorch() -> Result<()> {
+        ["cross_entropy", "cross_entropy_weighted", "cross_entropy_all_ignored"]
+            .into_iter()
+            .try_for_each(assert_golden)
+    }
+
+    #[test]
+    fn large_logits_and_ignored_pixels() -> Result<()> {
+        let logits =
+            Tensor::new(&[1000f32, 0.0, f32::NAN, 0.0, 1000.0, 0.0], &Device::Cpu)?.reshape((1, 2, 1, 3))?;
+        let labels = Tensor::new(&[1u8, 1, 7], &Device::Cpu)?.reshape((1, 1, 3))?;
+        let ones = labels.to_dtype(DType::F32)?.ones_like()?;
+        let (loss, gradient) = with_gradient(&logits, &ones, |x| pixel_cross_entropy(x, &labels, None, 7))?;
+        assert_eq!(loss.flatten_all()?.to_vec1::<f32>()?, [1000.0, 0.0, 0.0]);
+        assert_eq!(gradient.flatten_all()?.to_vec1::<f32>()?, [1.0, 0.0, 0.0, -1.0, 0.0, 0.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_class_can_be_the_ignored_one() -> Result<()> {
+        let logits = hashed_signed("logits", (1, 3, 1, 2), 1.0);
+        let labels = Tensor::new(&[0u8, 2], &Device::Cpu)?.reshape((1, 1, 2))?;
+        let loss = pixel_cross_entropy(&logits, &labels, None, 0)?.flatten_all()?.to_vec1::<f32>()?;
+        assert!(loss[0] == 0.0 && loss[1] > 0.0, "{loss:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrong_label_is_named_with_its_place() -> Result<()> {
+        let logits = Tensor::zeros((2, 3, 4, 5), DType::F32, &Device::Cpu)?;
+        let mut values = vec![255u8; 40];
+        values[20 + 2 * 5 + 4] = 3;
+        let labels = Tensor::from_vec(values, (2, 4, 5), &Device::Cpu)?;
+        let error = pixel_cross_entropy(&logits, &labels, None, 255).unwrap_err().to_string();
+        assert!(
+            error.contains("label 3 at image 1, row 2, column 4") && error.contains("3 classes"),
+            "{error}"
+        );
+        pixel_cross_entropy(&logits, &labels, None, 3).unwrap_err();
+        Ok(())
+    }
+
+    #[test]
+    fn wrong_shapes_are_named() -> Result<()> {
+        let logits = Tensor::zeros((2, 3, 4, 5), DType::F32, &Device::Cpu)?;
+        let labels = labels(2, 5, 4, 3)?;
+        let error = pixel_cross_entropy(&logits, &labels, None, 255).unwrap_err().to_string();
+        assert!(error.contains("(2, 4, 5) u8") && error.contains("[2, 5, 4]"), "{error}");
+        let labels = labels.transpose(1, 2)?;
+        let error = pixel_cross_entropy(&logits, &labels, Some(&[1.0]), 255).unwrap_err().to_string();
+        assert!(error.contains("1 class weights for 3 classes"), "{error}");
+        pixel_cross_entropy(&logits, &labels.to_dtype(DType::U32)?, None, 255).unwrap_err();
+        Ok(())
+    }
+
+    #[test]
+    fn threads_and_views_change_nothing() -> Result<()> {
+        let (logits, labels) = (hashed_signed("x", (2, 5, 61, 70), 4.0), labels(2, 70, 61, 5)?);
+        let loss = |x: &Tensor| pixel_cross_entropy(&x.transpose(2, 3)?, &labels, None, 255);
+        assert_same_on_any_threads(&logits, loss)?;
+        let seed = hashed_signed("seed", (2, 61, 70), 1.0).transpose(1, 2)?;
+        let copies = |x: &Tensor| pixel_cross_entropy(&x.transpose(2, 3)?.contiguous()?, &labels, None, 255);
+        let views =
+            (with_gradient(&logits, &seed, loss)?, with_gradient(&logits, &seed.contiguous()?, copies)?);
+        assert_close(&views.0.0, &views.1.0, "view");
+        assert_close(&views.0.1, &views.1.1, "gradient of a view");
+        Ok(())
+    }
+
+    /// From the definition, in f64.
+    fn plain(logits: &Tensor, labels: &Tensor, weights: &[f32]) -> Result<Tensor> {
+        let x = logits.to_dtype(DType::F64)?;
+        let log_sum = x.exp()?.sum_keepdim(1)?.log()?;
+        let (n, _, h, w) = x.dims4()?;
+        let ids = labels.flatten_all()?.to_vec1::<u8>()?;
+        let safe: Vec<u32> = ids.iter().map(|l| if *l == 255 { 0 } else { u32::from(*l) }).collect();
+        let chosen = x.gather(&Tensor::from_vec(safe, (n, 1, h, w), &Device::Cpu)?, 1)?;
+        let weight = |l: &u8| if *l == 255 { 0.0 } else { f64::from(weights[usize::from(*l)]) };
+        let weights = Tensor::from_vec(ids.iter().map(weight).collect(), (n, 1, h, w), &Device::Cpu)?;
+        ((log_sum - chosen)? * weights)?.squeeze(1)?.to_dtype(DType::F32)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn equals_its_definition(c in 1usize..24, h in 1usize..40, w in 1usize..40, scale in 0.1f64..20.0) {
+            let (logits, labels) = (hashed_signed("x", (2, c, h, w), scale), labels(2, h, w, c)?);
+            let weights = hashed_uniform("weights", c).to_vec1::<f32>()?;
+            let got = pixel_cross_entropy(&logits, &labels, Some(&weights), 255)?;
+            assert_close(&got, &plain(&logits, &labels, &weights)?, "cross entropy");
+        }
+
+        #[test]
+        fn the_gradient_equals_finite_differences(c in 1usize..7, h in 1usize..6, w in 1usize..6, seed in 0u64..99) {
+            let (logits, labels) = (hashed_signed("x", (2, c, h, w), 2.0), labels(2, h, w, c)?);
+            let weights = hashed_uniform("weights", c).to_vec1::<f32>()?;
+            check_gradient(|x| pixel_cross_entropy(&x[0], &labels, Some(&weights), 255), &[logits], seed)?;
+        }
+    }
+}

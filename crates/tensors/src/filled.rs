@@ -1,0 +1,16 @@
+//! Vectors that are written once, without being set to zero before.
+
+use std::mem::MaybeUninit;
+
+/// A vector of `len` floats, written by `fill`.
+///
+/// # Safety
+///
+/// `fill` must write every element.
+pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut values = Vec::with_capacity(len);
+    fill(&mut values.spare_capacity_mut()[..len]);
+    // SAFETY: the capacity is at least `len`, and by contract `fill` has written all elements.
+    unsafe { values.set_len(len) };
+    values
+}

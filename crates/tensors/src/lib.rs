@@ -1,0 +1,83 @@
+//! Tensor operations that candle lacks or does slowly for dense prediction, with gradients.
+//!
+//! candle supplies tensors, devices, matrix products and automatic differentiation. This crate supplies the
+//! operations of networks that label every pixel: convolution, pooling, resizing, batch normalisation,
+//! softmax over channels, each with a backward pass of its own; plain layers made of them; and a seeded store
+//! for the parameters of a network.
+//!
+//! * Images and feature maps are (N, C, H, W): N images, C channels, H rows and W columns of pixels,
+//!   contiguous f32. Views are copied where an operation needs contiguous memory.
+//! * Every operation runs on the CPU, on the threads of rayon's global pool. Its result does not depend on
+//!   their number.
+//! * Sums over many pixels run in f64, or in f32 over short runs only.
+//! * Bad shapes, types and values are errors that name them.
+//! * Nothing random happens without a seed.
+//!
+//! A network takes its tensors by name from a `VarBuilder`: from [`Parameters`] to train, from a file to
+//! infer. Names and initialisation are PyTorch's.
+//!
+//! ```
+//! use candle_core::{Device, Module, ModuleT, Result};
+//! use sconce_tensors::{Conv2d, Conv2dConfig, ConvNorm, ConvNormConfig, Corners, Parameters};
+//! use sconce_tensors::{resize_bilinear, testing::hashed_uniform};
+//!
+//! fn main() -> Result<()> {
+//!     let parameters = Parameters::new(7, &Device::Cpu);
+//!     let vb = parameters.builder();
+//!     let halve = ConvNormConfig { stride: 2, ..Default::default() };
+//!     let stem = ConvNorm::new(3, 16, 3, halve, vb.pp("stem"))?;
+//!     let classify = Conv2d::with_bias(16, 5, 1, Conv2dConfig::default(), vb.pp("classify"))?;
+//!
+//!     let image = hashed_uniform("image", (2, 3, 33, 49));
+//!     let features = stem.forward_t(&image, true)?;
+//!     assert_eq!(features.dims(), [2, 16, 17, 25]);
+//!     let scores = resize_bilinear(&classify.forward(&features)?, (33, 49), Corners::Aligned)?;
+//!     assert_eq!(scores.dims(), [2, 5, 33, 49]);
+//!
+//!     let gradients = scores.sqr()?.mean_all()?.backward()?;
+//!     for (name, var) in parameters.trainable() {
+//!         assert!(gradients.get(&var).is_some(), "{name} has no gradient");
+//!     }
+//!     Ok(())
+//! }
+//! ```
+
+mod activation;
+mod allocator;
+mod batch_norm;
+mod blocks;
+#[cfg(test)]
+mod checks;
+mod conv;
+mod conv_transpose;
+mod cross_entropy;
+mod dropout;
+mod filled;
+mod host;
+mod label_map;
+mod layers;
+mod parameters;
+mod pool;
+mod reduce;
+mod resize;
+mod separable;
+mod simd;
+mod softmax;
+pub mod testing;
+mod top_k;
+
+pub use activation::{Activation, add_relu, leaky_relu, relu};
+pub use allocator::keep_freed_memory;
+pub use batch_norm::BatchNorm;
+pub use conv::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
+pub use conv_transpose::{ConvTranspose2dConfig, conv_transpose2d};
+pub use cross_entropy::pixel_cross_entropy;
+pub use dropout::dropout_channels;
+pub use label_map::label_map;
+pub use layers::{Conv2d, ConvNorm, ConvNormConfig, Cost};
+pub use parameters::{Loaded, Parameters};
+pub use pool::{PoolConfig, adaptive_avg_pool2d, avg_pool2d, max_pool2d};
+pub use reduce::{sum_all, weighted_sum};
+pub use resize::{Corners, resize_bilinear, resize_nearest};
+pub use softmax::softmax_channels;
+pub use top_k::top_k_indices;

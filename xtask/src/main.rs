@@ -1,0 +1,46 @@
+//! `cargo xtask VERB …`: builds the program in release mode and starts it, or checks the house rules.
+
+#![forbid(unsafe_code)]
+
+mod arrows;
+mod check;
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+usage: cargo xtask check             arrows between crates and house rules
+       cargo xtask VERB …            builds the program in release mode and runs it; its verbs follow
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("check") => check::run(&root()),
+        None | Some("help" | "--help" | "-h") => {
+            print!("{USAGE}\n");
+            start(&["--help".to_owned()])
+        }
+        Some(_) => start(&arguments),
+    }
+}
+
+/// Builds `sconce` with optimisation and hands the arguments on; the exit code is the program's.
+fn start(arguments: &[String]) -> ExitCode {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["run", "--quiet", "--release", "--package", "sconce-experiments", "--bin", "sconce"]);
+    cargo.arg("--manifest-path").arg(root().join("Cargo.toml")).arg("--").args(arguments);
+    match cargo.status() {
+        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("error: cannot start cargo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder: the parent of this crate's.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
+}
