@@ -5,10 +5,9 @@
 //! least half of a pixel it takes the label. So the label is the last part painted there, by the numbers that made the
 //! colour. Light, noise and blur change colours only, and blur reaches one pixel.
 //!
-//! The classes are those of NIA ([`nia::CLASSES`](crate::nia::CLASSES)). `l_` is the sitter's own left, the right side
-//! of a frontal picture, as in CelebAMask-HQ. Frames and lenses are `eye_g`, but eyes and brows seen through clear
-//! lenses keep their class. An eye is all that shows between the lids. Beards are skin. Things held before the face
-//! are background, hands too.
+//! The classes are those of NIA ([`nia::CLASSES`]). `l_` is the sitter's own left, the right side of a frontal picture,
+//! as in CelebAMask-HQ. Frames and lenses are `eye_g`, but eyes and brows seen through clear lenses keep their class. An
+//! eye is all that shows between the lids. Beards are skin. Things held before the face are background, hands too.
 
 mod backdrop;
 mod beard;

@@ -1,6 +1,6 @@
 //! Where each output pixel comes from: one affine map for image, labels and masks alike.
 
-use image::{GrayImage, Luma, Rgb, RgbImage};
+use image::{GrayImage, Luma, RgbImage};
 
 use crate::dataset::VOID;
 
@@ -80,10 +80,15 @@ pub(crate) fn warp_labels(labels: &GrayImage, geometry: Geometry) -> (GrayImage,
 pub(crate) fn warp_mask(mask: &GrayImage, geometry: Geometry) -> GrayImage {
     let mut warped = Vec::with_capacity(area(geometry));
     geometry.places(mask.dimensions(), |place| {
-        let marked = place.is_some_and(|place| {
-            neighbours(place, mask.dimensions())
-                .iter()
-                .any(|(x, y, weight)| *weight > 0.0 && mask.get_pixel(*x, *y)[0] != 0)
+        let marked = place.is_some_and(|(u, v)| {
+            let (left, right, along) = neighbours(u, mask.width());
+            let (top, bottom, down) = neighbours(v, mask.height());
+            // A pixel without weight does not count: a place on a centre sees that pixel alone.
+            let (columns, rows) = (
+                [left, if along > 0.0 { right } else { left }],
+                [top, if down > 0.0 { bottom } else { top }],
+            );
+            rows.iter().any(|y| columns.iter().any(|x| mask.get_pixel(*x as u32, *y as u32)[0] != 0))
         });
         warped.push(u8::from(marked));
     });
@@ -118,32 +123,27 @@ pub(crate) fn warp_image(image: &RgbImage, geometry: Geometry) -> RgbImage {
     RgbImage::from_raw(geometry.width, geometry.height, warped).unwrap_or_default()
 }
 
-fn blend(image: &RgbImage, place: (f64, f64)) -> [u8; 3] {
-    let mut sum = [0.0f32; 3];
-    for (x, y, weight) in neighbours(place, image.dimensions()) {
-        let Rgb(colour) = *image.get_pixel(x, y);
-        for (sum, value) in sum.iter_mut().zip(colour) {
-            *sum += weight * f32::from(value);
-        }
-    }
-    sum.map(|value| (value + 0.5) as u8)
+fn blend(image: &RgbImage, (u, v): (f64, f64)) -> [u8; 3] {
+    let (left, right, along) = neighbours(u, image.width());
+    let (top, bottom, down) = neighbours(v, image.height());
+    let stride = 3 * image.width() as usize;
+    let (above, below) =
+        (&image.as_raw()[top * stride..][..stride], &image.as_raw()[bottom * stride..][..stride]);
+    let between = |a: f32, b: f32, part: f32| a + (b - a) * part;
+    std::array::from_fn(|channel| {
+        let at = |row: &[u8]| {
+            between(f32::from(row[3 * left + channel]), f32::from(row[3 * right + channel]), along)
+        };
+        (between(at(above), at(below), down) + 0.5) as u8
+    })
 }
 
-/// The four pixels whose centres surround a place inside a picture, with their bilinear weights.
-fn neighbours((u, v): (f64, f64), (width, height): (u32, u32)) -> [(u32, u32, f32); 4] {
-    let axis = |place: f64, last: u32| {
-        let low = (place - 0.5).floor();
-        let part = (place - 0.5 - low) as f32;
-        ((low.max(0.0) as u32).min(last), ((low + 1.0) as u32).min(last), part)
-    };
-    let (left, right, along) = axis(u, width - 1);
-    let (top, bottom, down) = axis(v, height - 1);
-    [
-        (left, top, (1.0 - along) * (1.0 - down)),
-        (right, top, along * (1.0 - down)),
-        (left, bottom, (1.0 - along) * down),
-        (right, bottom, along * down),
-    ]
+/// Along one axis, the two pixels whose centres surround a place inside the picture, and how far it is from the
+/// first to the second (0..1). Before the first centre and behind the last both are one pixel.
+fn neighbours(place: f64, side: u32) -> (usize, usize, f32) {
+    let (last, next) = (side as usize - 1, (place + 0.5) as u32);
+    let part = (place + 0.5 - f64::from(next)) as f32;
+    ((next as usize).saturating_sub(1).min(last), (next as usize).min(last), part)
 }
 
 fn area(geometry: Geometry) -> usize {

@@ -363,9 +363,14 @@ mod tests {
         let mut epoch = loader.epoch(0);
         for taken in 1..=3 {
             epoch.next().unwrap().unwrap();
-            sleep(Duration::from_millis(30));
-            let reads = set.reads.load(Ordering::SeqCst);
-            assert!(reads > 4 * taken && reads <= 4 * (taken + 2), "{reads} reads after {taken} batches");
+            // The two batches ahead get ready while nobody asks, and no more.
+            let start = Instant::now();
+            while set.reads.load(Ordering::SeqCst) < 4 * (taken + 2) {
+                assert!(start.elapsed() < Duration::from_secs(20), "the workers lag behind");
+                sleep(Duration::from_millis(1));
+            }
+            sleep(Duration::from_millis(5));
+            assert_eq!(set.reads.load(Ordering::SeqCst), 4 * (taken + 2));
         }
         drop(epoch);
         let reads = set.reads.load(Ordering::SeqCst);

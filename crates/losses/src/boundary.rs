@@ -32,7 +32,7 @@ pub(crate) fn mean_over_edges(losses: &Tensor, edges: &Tensor) -> Result<Tensor>
     let mut weights = Vec::with_capacity(map.values.len());
     for image in map.images() {
         let on = image.iter().filter(|&&edge| edge == 1).count();
-        let weight = 1.0 / (on.max(1) * map.dims.0) as f64;
+        let weight = 1.0 / ((on + 1) * map.dims.0) as f64;
         weights.extend(image.iter().map(|&edge| f32::from(edge) * weight as f32));
     }
     weighted_sum(losses, &Tensor::from_vec(weights, map.dims, losses.device())?)

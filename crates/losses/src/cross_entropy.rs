@@ -5,7 +5,7 @@ use sconce_tensors::{pixel_cross_entropy, sum_all};
 
 use crate::targets::{Map, divided};
 
-/// The mean over all pixels not labelled `ignore` of -log softmax(logits)[label], in nats; 0 when there is none.
+/// The mean over all pixels not labelled `ignore` of `-log softmax(logits)[label]`, in nats; 0 when there is none.
 ///
 /// # Shapes
 ///

@@ -83,6 +83,7 @@ mod tests {
 
     fn parse(text: &str) -> std::result::Result<Config, toml::de::Error> {
         #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
         struct Run {
             optim: Config,
         }

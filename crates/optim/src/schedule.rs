@@ -156,6 +156,7 @@ mod tests {
 
     fn parse(text: &str) -> std::result::Result<Config, toml::de::Error> {
         #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
         struct Run {
             schedule: Config,
         }

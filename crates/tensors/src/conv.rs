@@ -2,22 +2,24 @@
 
 mod canvas;
 mod channel_sum;
-mod columns;
 mod correlation;
-mod depthwise;
 mod forward;
 mod geometry;
 mod input_gradient;
 mod lanes;
 mod matrix;
 mod operations;
+mod packing;
 mod parts;
 mod pointwise;
 #[cfg(test)]
 mod tests;
+mod vectors;
 mod weight_gradient;
 
 use candle_core::{Result, Tensor, bail};
+
+use crate::host::check_f32;
 
 pub(crate) use geometry::Geometry;
 pub(crate) use operations::{Forward, InputGradient, Transposed, WeightGradient};
@@ -56,6 +58,7 @@ impl Default for Conv2dConfig {
 /// an argument is not `f32`.
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: Conv2dConfig) -> Result<Tensor> {
     let geometry = Geometry::of_convolution(x.dims(), weight.dims(), bias.map(Tensor::dims), config)?;
+    [Some(x), Some(weight), bias].into_iter().flatten().try_for_each(|tensor| check_f32(tensor, "conv2d"))?;
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
         None => x.apply_op2(&weight, Forward(geometry)),

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::conv::{Geometry, Transposed};
+use crate::host::check_f32;
 
 /// How the kernel's copies are laid over the output: the same in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub fn conv_transpose2d(
     config: ConvTranspose2dConfig,
 ) -> Result<Tensor> {
     let geometry = Geometry::of_transposed(x.dims(), weight.dims(), bias.map(Tensor::dims), config)?;
+    let mut arguments = [Some(x), Some(weight), bias].into_iter().flatten();
+    arguments.try_for_each(|tensor| check_f32(tensor, "conv_transpose2d"))?;
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
         None => x.apply_op2(&weight, Transposed(geometry)),

@@ -30,7 +30,7 @@ fn outputs(output: &Output) -> [(&'static str, &Tensor); 4] {
     ]
 }
 
-pub fn total_loss(output: &Output, labels: &Tensor, edges: &Tensor) -> Result<Tensor> {
+fn total_loss(output: &Output, labels: &Tensor, edges: &Tensor) -> Result<Tensor> {
     let Output { logits, edge, initial, vertices } = output;
     Ok(loss::agrnet(logits, initial, edge, vertices, labels, edges, &WEIGHTS)?.total)
 }

@@ -2,4 +2,3 @@
 
 mod agrnet;
 mod network;
-mod tmp;

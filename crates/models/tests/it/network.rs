@@ -10,12 +10,12 @@ use candle_core::{DType, Result, Tensor};
 use sconce_tensors::Parameters;
 use sconce_tensors::testing::{Golden, hashed_signed};
 
-pub fn open(name: &str) -> Result<Golden> {
+pub(crate) fn open(name: &str) -> Result<Golden> {
     Golden::open(&Path::new("tests/golden").join(format!("{name}.safetensors")))
 }
 
 /// The golden's image height and width.
-pub fn size(golden: &Golden) -> (usize, usize) {
+pub(crate) fn size(golden: &Golden) -> (usize, usize) {
     let side = |i: usize| golden.attrs()["size"][i].as_u64().unwrap() as usize;
     (side(0), side(1))
 }
@@ -49,7 +49,7 @@ impl Deviation {
 }
 
 /// Outputs in evaluation mode, element by element, relative to the largest of each output.
-pub fn check_evaluation(golden: &Golden, outputs: &[(&str, &Tensor)]) -> Result<()> {
+pub(crate) fn check_evaluation(golden: &Golden, outputs: &[(&str, &Tensor)]) -> Result<()> {
     let mut deviation = Deviation::new(golden, "eval", 1e-4);
     for (name, output) in outputs {
         let want = golden.tensor(&format!("eval.{name}"))?;
@@ -65,7 +65,7 @@ pub fn check_evaluation(golden: &Golden, outputs: &[(&str, &Tensor)]) -> Result<
 }
 
 /// The loss of a training step, and the sums of the outputs that it came from.
-pub fn check_loss(golden: &Golden, loss: &Tensor, outputs: &[(&str, &Tensor)]) -> Result<()> {
+pub(crate) fn check_loss(golden: &Golden, loss: &Tensor, outputs: &[(&str, &Tensor)]) -> Result<()> {
     let mut deviation = Deviation::new(golden, "loss", 2e-3);
     let want = number(golden, "train.loss")?;
     deviation.see("loss", values(loss)?[0] - want, want);
@@ -81,7 +81,7 @@ pub fn check_loss(golden: &Golden, loss: &Tensor, outputs: &[(&str, &Tensor)]) -
 }
 
 /// The norm of every parameter's gradient, and its dot product with a direction made from the parameter's name.
-pub fn check_gradients(golden: &Golden, gradients: &GradStore, parameters: &Parameters) -> Result<()> {
+pub(crate) fn check_gradients(golden: &Golden, gradients: &GradStore, parameters: &Parameters) -> Result<()> {
     let (norms, dots) = (values(&golden.tensor("grad.norm")?)?, values(&golden.tensor("grad.dot")?)?);
     let names = names(golden, "parameters");
     let trainable = parameters.trainable();
@@ -102,7 +102,7 @@ pub fn check_gradients(golden: &Golden, gradients: &GradStore, parameters: &Para
 }
 
 /// The sum of every running statistic after a training step.
-pub fn check_buffers(golden: &Golden, parameters: &Parameters) -> Result<()> {
+pub(crate) fn check_buffers(golden: &Golden, parameters: &Parameters) -> Result<()> {
     let want = values(&golden.tensor("buffer.sum")?)?;
     let tensors = parameters.tensors();
     let mut deviation = Deviation::new(golden, "buffer", 2e-3);
@@ -115,21 +115,21 @@ pub fn check_buffers(golden: &Golden, parameters: &Parameters) -> Result<()> {
 }
 
 /// One step of a trajectory after another: its loss, and the parameters' dot product with their directions after it.
-pub struct Trajectory<'a> {
+pub(crate) struct Trajectory<'a> {
     loss: (Deviation, Vec<f64>),
     probe: (Deviation, Vec<f64>),
     parameters: &'a Parameters,
 }
 
 impl<'a> Trajectory<'a> {
-    pub fn new(golden: &Golden, parameters: &'a Parameters) -> Result<Self> {
+    pub(crate) fn new(golden: &Golden, parameters: &'a Parameters) -> Result<Self> {
         let kind = |kind, name| {
             Ok::<_, candle_core::Error>((Deviation::new(golden, kind, 2e-3), values(&golden.tensor(name)?)?))
         };
         Ok(Self { loss: kind("loss", "out.loss")?, probe: kind("probe", "out.probe")?, parameters })
     }
 
-    pub fn see(&mut self, step: usize, loss: &Tensor) -> Result<()> {
+    pub(crate) fn see(&mut self, step: usize, loss: &Tensor) -> Result<()> {
         let mut sum = 0.;
         for (name, var) in self.parameters.trainable() {
             sum += dot(&var, &probe(&name, &var))?;
@@ -140,7 +140,7 @@ impl<'a> Trajectory<'a> {
         Ok(())
     }
 
-    pub fn check(self) {
+    pub(crate) fn check(self) {
         self.loss.0.check();
         self.probe.0.check();
     }

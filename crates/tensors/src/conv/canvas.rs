@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use super::lanes::{Lanes, copy};
+
 /// Where one kernel tap reads, seen from a result pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tap {
@@ -14,6 +16,8 @@ pub(super) struct Tap {
     pub(super) column: isize,
     /// Position of its weight among those of an input channel.
     pub(super) weight: usize,
+    /// The phase of the results that it belongs to.
+    pub(super) phase: usize,
 }
 
 /// Which source pixels each result pixel reads.
@@ -79,8 +83,8 @@ impl Canvas {
         Self { places, phases, first, halo, pitch: results.1 + halo.1, reach }
     }
 
-    pub(super) fn reach(&self) -> &Reach {
-        &self.reach
+    pub(super) fn taps(&self) -> &[Tap] {
+        &self.reach.taps
     }
 
     /// Floats of one phase's plane for a band of result rows.
@@ -110,51 +114,46 @@ impl Canvas {
         16
     }
 
-    /// The distances of all taps of all channels from the position of a result pixel.
-    pub(super) fn offsets(&self, channels: usize, images: usize, rows: usize) -> Vec<usize> {
+    /// The distances of the given taps of all channels from the position of a result pixel.
+    pub(super) fn offsets(&self, taps: &[usize], channels: usize, images: usize, rows: usize) -> Vec<usize> {
         let (channel_size, plane) = (self.channel_size(images, rows), self.plane(rows));
-        let offset =
-            |&(phase, line, column): &(usize, usize, usize)| phase * plane + line * self.pitch + column;
-        let taps: Vec<_> = self.places.iter().map(offset).collect();
+        let offset = |&tap: &usize| {
+            let (phase, line, column) = self.places[tap];
+            phase * plane + line * self.pitch + column
+        };
+        let taps: Vec<_> = taps.iter().map(offset).collect();
         (0..channels).flat_map(|channel| taps.iter().map(move |tap| channel * channel_size + tap)).collect()
     }
 
-    /// Fills the planes of one channel and image with the pixels that the results of a band of rows read.
+    /// Copies the pixels of one channel and image that the results of a band of rows read to their planes, except the
+    /// padding, which must be zero already.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the instructions of `L`.
     #[inline(always)]
-    pub(super) fn fill(&self, source: &[f32], rows: Range<usize>, planes: &mut [f32]) {
-        let (height, step) = (self.reach.source.0 as isize, self.reach.step as isize);
-        for (&(row_phase, column_phase), plane) in
-            self.phases.iter().zip(planes.chunks_exact_mut(self.plane(rows.len())))
-        {
-            for (line, row) in plane.chunks_exact_mut(self.pitch).zip(rows.start as isize + self.first.0..) {
-                let row = row * step + row_phase as isize;
-                if (0..height).contains(&row) {
-                    let width = self.reach.source.1;
-                    self.fill_line(&source[row as usize * width..][..width], column_phase, line);
-                } else {
-                    line.fill(0.0);
-                }
+    pub(super) unsafe fn fill<L: Lanes>(&self, source: &[f32], rows: Range<usize>, planes: &mut [f32]) {
+        let (step, (height, width)) = (self.reach.step, self.reach.source);
+        let plane_size = self.plane(rows.len());
+        for (number, &(row_phase, column_phase)) in self.phases.iter().enumerate() {
+            let plane = &mut planes[number * plane_size..][..plane_size];
+            let columns = inside(self.first.1, step, column_phase, width, self.pitch);
+            let first_row = rows.start as isize + self.first.0;
+            for line in inside(first_row, step, row_phase, height, rows.len() + self.halo.0) {
+                let row = (first_row + line as isize) as usize * step + row_phase;
+                let column = (self.first.1 + columns.start as isize) as usize * step + column_phase;
+                let target = &mut plane[line * self.pitch..][columns.clone()];
+                // SAFETY: by contract.
+                unsafe { copy::<L>(&source[row * width + column..(row + 1) * width], step, target) };
             }
         }
     }
+}
 
-    #[inline(always)]
-    fn fill_line(&self, source: &[f32], phase: usize, line: &mut [f32]) {
-        let step = self.reach.step;
-        let last = source.len().saturating_sub(phase).div_ceil(step) as isize - self.first.1;
-        let start = (-self.first.1).clamp(0, line.len() as isize) as usize;
-        let end = last.clamp(start as isize, line.len() as isize) as usize;
-        line[..start].fill(0.0);
-        line[end..].fill(0.0);
-        if start == end {
-            return;
-        }
-        let source = &source[(start as isize + self.first.1) as usize * step + phase..];
-        let line = &mut line[start..end];
-        match step {
-            1 => line.copy_from_slice(&source[..line.len()]),
-            2 => line.iter_mut().zip(source.iter().step_by(2)).for_each(|(to, from)| *to = *from),
-            _ => line.iter_mut().zip(source.iter().step_by(step)).for_each(|(to, from)| *to = *from),
-        }
-    }
+/// The places, of `count`, that are not padding: place p holds the pixel `(first + p) * step + phase` of `size`.
+fn inside(first: isize, step: usize, phase: usize, size: usize, count: usize) -> Range<usize> {
+    let pixels = size.saturating_sub(phase).div_ceil(step) as isize;
+    let start = (-first).clamp(0, count as isize);
+    let end = (pixels - first).clamp(start, count as isize);
+    start as usize..end as usize
 }

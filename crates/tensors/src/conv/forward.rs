@@ -2,9 +2,11 @@
 
 use super::Geometry;
 use super::canvas::{Reach, Tap};
-use super::correlation::{Correlation, Target, Weights};
+use super::correlation::Correlation;
+use super::packing::Weights;
 use super::parts::filled;
 use super::pointwise;
+use super::vectors::Target;
 
 /// The output of the convolution of `x` with `weight`.
 pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
@@ -20,7 +22,13 @@ pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Opti
         reach: reach(geometry),
         weights: Weights { values: weight, result_stride: geometry.terms(), channel_stride: geometry.taps() },
         bias,
-        target: Target { plane: pixels, origin: 0, row_step: geometry.output.1, column_step: 1 },
+        targets: vec![Target {
+            size: geometry.output,
+            origin: 0,
+            row_step: geometry.output.1,
+            column_step: 1,
+        }],
+        result_pixels: pixels,
     };
     let len = geometry.batch * geometry.groups * geometry.outputs * pixels;
     // SAFETY: a correlation writes all its results, which are all output pixels.
@@ -32,7 +40,7 @@ pub(super) fn reach(geometry: &Geometry) -> Reach {
     let shift = |tap: usize| (tap * geometry.dilation) as isize - geometry.padding as isize;
     let tap = |weight: usize| {
         let (row, column) = (weight / geometry.kernel.1, weight % geometry.kernel.1);
-        Tap { row: shift(row), column: shift(column), weight }
+        Tap { row: shift(row), column: shift(column), weight, phase: 0 }
     };
     Reach {
         source: geometry.input,

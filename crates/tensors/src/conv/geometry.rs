@@ -183,28 +183,4 @@ impl Geometry {
     pub(crate) fn is_pointwise(&self) -> bool {
         self.kernel == (1, 1) && self.stride == 1 && self.padding == 0
     }
-
-    /// Every channel has its own kernel.
-    pub(crate) fn is_depthwise(&self) -> bool {
-        self.inputs == 1 && self.outputs == 1
-    }
-
-    /// The input row under kernel row `tap` at output row `row`, if it is not padding.
-    pub(crate) fn input_row(&self, row: usize, tap: usize) -> Option<usize> {
-        (row * self.stride + tap * self.dilation).checked_sub(self.padding).filter(|&row| row < self.input.0)
-    }
-
-    /// The output columns for which kernel column `tap` is not over padding.
-    pub(crate) fn inner_columns(&self, tap: usize) -> Range<usize> {
-        let shift = tap * self.dilation;
-        let start = self.padding.saturating_sub(shift).div_ceil(self.stride);
-        let end = (self.input.1 + self.padding).saturating_sub(shift).div_ceil(self.stride);
-        let end = end.min(self.output.1);
-        start.min(end)..end
-    }
-
-    /// The input column under kernel column `tap` at output column `column`, which must be an inner one.
-    pub(crate) fn input_column(&self, column: usize, tap: usize) -> usize {
-        column * self.stride + tap * self.dilation - self.padding
-    }
 }

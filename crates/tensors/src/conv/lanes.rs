@@ -1,28 +1,58 @@
 //! Vector registers of different processors behind one interface, chosen when the program runs.
 
-use super::matrix::Write;
+use super::parts::Write;
 
 /// Work that is compiled for every instruction set and runs on the best one that the processor has.
 pub(super) trait Kernel {
+    type Output;
+
     /// Does the work with `L`, whose instructions the processor has. Must be `#[inline(always)]`, as everything that
     /// it calls with `L`, to be compiled with those instructions.
-    fn run<L: Lanes>(self);
+    fn run<L: Lanes>(self) -> Self::Output;
 }
 
-pub(super) fn run(kernel: impl Kernel) {
+pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f") {
+        if most_lanes() >= 16 && is_x86_feature_detected!("avx512f") {
             // SAFETY: the processor has the instructions.
             return unsafe { x86::run_avx512(kernel) };
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if most_lanes() >= 8 && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             // SAFETY: the processor has the instructions.
             return unsafe { x86::run_avx2(kernel) };
         }
     }
-    kernel.run::<[f32; 4]>();
+    kernel.run::<[f32; 4]>()
 }
+
+#[cfg(not(test))]
+fn most_lanes() -> usize {
+    MOST_LANES
+}
+
+/// Tests may forbid this thread the use of wide vectors.
+#[cfg(test)]
+fn most_lanes() -> usize {
+    tests::MOST.get()
+}
+
+/// The width of the vectors with which kernels run.
+pub(super) fn width() -> usize {
+    struct Width;
+    impl Kernel for Width {
+        type Output = usize;
+
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> usize {
+            L::WIDTH
+        }
+    }
+    run(Width)
+}
+
+/// Lanes of the widest vector.
+pub(super) const MOST_LANES: usize = 16;
 
 /// A vector of floats.
 ///
@@ -50,6 +80,32 @@ pub(super) trait Lanes: Copy {
     /// The sum of all lanes.
     unsafe fn sum(self) -> f32;
 
+    /// Reads `count` floats, at most `WIDTH`, which must be valid, into the first lanes; the others are arbitrary.
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, count: usize) -> Self {
+        let mut lanes = [0.0; MOST_LANES];
+        // SAFETY: the array holds a vector, the floats are valid by contract.
+        unsafe {
+            for (index, lane) in lanes.iter_mut().enumerate().take(count) {
+                *lane = *from.add(index);
+            }
+            Self::load(lanes.as_ptr())
+        }
+    }
+
+    /// Every second float of `2 * WIDTH`, which must be valid.
+    #[inline(always)]
+    unsafe fn load_every_second(from: *const f32) -> Self {
+        let mut lanes = [0.0; MOST_LANES];
+        // SAFETY: the array holds a vector, the floats are valid by contract.
+        unsafe {
+            for (index, lane) in lanes.iter_mut().enumerate().take(Self::WIDTH) {
+                *lane = *from.add(2 * index);
+            }
+            Self::load(lanes.as_ptr())
+        }
+    }
+
     /// Writes the lanes from `first` on to `count` floats, which must be valid.
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, first: usize, count: usize, write: Write) {
@@ -60,7 +116,7 @@ pub(super) trait Lanes: Copy {
     /// As `store_part`, to floats that lie `step` apart.
     #[inline(always)]
     unsafe fn store_strided(self, to: *mut f32, step: usize, first: usize, count: usize, write: Write) {
-        let mut lanes = [0.0; 16];
+        let mut lanes = [0.0; MOST_LANES];
         debug_assert!(Self::WIDTH <= lanes.len() && first + count <= Self::WIDTH);
         // SAFETY: the array holds a vector, the targets are valid by contract.
         unsafe {
@@ -69,6 +125,48 @@ pub(super) trait Lanes: Copy {
                 let to = to.add(index * step);
                 *to = if write == Write::Add { *to + lane } else { *lane };
             }
+        }
+    }
+}
+
+/// Copies every `step`-th float of `source` to `target`, until that is full.
+///
+/// # Safety
+///
+/// The processor must have the instructions of `L`.
+#[inline(always)]
+pub(super) unsafe fn copy<L: Lanes>(source: &[f32], step: usize, target: &mut [f32]) {
+    assert!(target.is_empty() || (target.len() - 1) * step < source.len());
+    let (from, to) = (source.as_ptr(), target.as_mut_ptr());
+    let mut done = 0;
+    // SAFETY: all reads and writes are inside the slices: by the assertion and the conditions.
+    unsafe {
+        match step {
+            1 => {
+                while done + L::WIDTH <= target.len() {
+                    L::load(from.add(done)).store(to.add(done));
+                    done += L::WIDTH;
+                }
+                let rest = target.len() - done;
+                L::load_part(from.wrapping_add(done), rest).store_part(
+                    to.wrapping_add(done),
+                    0,
+                    rest,
+                    Write::Replace,
+                );
+                return;
+            }
+            2 => {
+                while done + L::WIDTH <= target.len() && 2 * (done + L::WIDTH) <= source.len() {
+                    L::load_every_second(from.add(2 * done)).store(to.add(done));
+                    done += L::WIDTH;
+                }
+            }
+            _ => {}
+        }
+        while done < target.len() {
+            *to.add(done) = *from.add(done * step);
+            done += 1;
         }
     }
 }
@@ -112,16 +210,16 @@ mod x86 {
     use std::arch::x86_64::*;
 
     use super::{Kernel, Lanes};
-    use crate::conv::matrix::Write;
+    use crate::conv::parts::Write;
 
     #[target_feature(enable = "avx512f")]
-    pub(super) fn run_avx512(kernel: impl Kernel) {
-        kernel.run::<__m512>();
+    pub(super) fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<__m512>()
     }
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn run_avx2(kernel: impl Kernel) {
-        kernel.run::<__m256>();
+    pub(super) fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<__m256>()
     }
 
     impl Lanes for __m512 {
@@ -157,6 +255,22 @@ mod x86 {
         unsafe fn sum(self) -> f32 {
             // SAFETY: by contract.
             unsafe { _mm512_reduce_add_ps(self) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_part(from: *const f32, count: usize) -> Self {
+            let mask = ((1u32 << count) - 1) as __mmask16;
+            // SAFETY: only the lanes of the mask are read, which are valid by contract.
+            unsafe { _mm512_maskz_loadu_ps(mask, from) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_every_second(from: *const f32) -> Self {
+            // SAFETY: two vectors are valid by contract.
+            unsafe {
+                let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+                _mm512_permutex2var_ps(Self::load(from), even, Self::load(from.add(Self::WIDTH)))
+            }
         }
 
         #[inline(always)]
@@ -208,6 +322,70 @@ mod x86 {
             unsafe { self.store(lanes.as_mut_ptr()) };
             let half = |at: usize| (lanes[at] + lanes[at + 1]) + (lanes[at + 2] + lanes[at + 3]);
             half(0) + half(4)
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        pub(in crate::conv) static MOST: Cell<usize> = const { Cell::new(MOST_LANES) };
+    }
+
+    /// Runs `work` on threads that use at most `lanes` lanes.
+    pub(in crate::conv) fn with_lanes<T: Send>(lanes: usize, work: impl FnOnce() -> T + Send) -> T {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).start_handler(move |_| MOST.set(lanes));
+        pool.build().expect("threads").install(work)
+    }
+
+    /// What the methods make of the numbers 1, 2, 3, ...
+    struct Methods;
+
+    impl Kernel for Methods {
+        type Output = [Vec<f32>; 6];
+
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> [Vec<f32>; 6] {
+            let numbers: Vec<f32> = (1..=64).map(|i| i as f32).collect();
+            let target = || vec![100.0; 64];
+            let (mut part, mut strided, mut ones, mut twos, mut threes) =
+                (target(), target(), target(), target(), target());
+            // SAFETY: the instructions are there by the contract of `run`; all places are inside the vectors.
+            let sums = unsafe {
+                let values = L::load(numbers.as_ptr());
+                values.store_part(part.as_mut_ptr(), 1, 3, Write::Replace);
+                values.store_part(part.as_mut_ptr().add(8), 0, 4, Write::Add);
+                values.store_strided(strided.as_mut_ptr(), 3, 2, 2, Write::Replace);
+                values.store_strided(strided.as_mut_ptr().add(20), 2, 0, 4, Write::Add);
+                copy::<L>(&numbers, 1, &mut ones[..37]);
+                copy::<L>(&numbers[..57], 2, &mut twos[..29]);
+                copy::<L>(&numbers, 3, &mut threes[..21]);
+                // 4 lanes that are alike in all widths.
+                let first = L::load_part(numbers.as_ptr(), 4).mul_add(L::splat(2.0), L::splat(1.0));
+                let mut lanes = [0.0; MOST_LANES];
+                first.store_part(lanes.as_mut_ptr(), 0, 4, Write::Replace);
+                vec![L::load(lanes.as_ptr()).sum(), lanes[3]]
+            };
+            [part, strided, ones, twos, threes, sums]
+        }
+    }
+
+    #[test]
+    fn vectors_of_all_widths_agree() {
+        let plain = with_lanes(4, || run(Methods));
+        assert_eq!(plain[0][..13], [2., 3., 4., 100., 100., 100., 100., 100., 101., 102., 103., 104., 100.]);
+        assert_eq!(plain[1][..4], [3., 100., 100., 4.]);
+        assert_eq!(plain[1][19..28], [100., 101., 100., 102., 100., 103., 100., 104., 100.]);
+        assert_eq!(plain[2][35..39], [36., 37., 100., 100.]);
+        assert_eq!(plain[3][27..30], [55., 57., 100.]);
+        assert_eq!(plain[4][19..22], [58., 61., 100.]);
+        assert_eq!(plain[5], [24., 9.]);
+        for lanes in [8, 16] {
+            assert_eq!(with_lanes(lanes, || run(Methods)), plain, "{lanes} lanes");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use gemm::{Parallelism, gemm};
 
+use super::parts::Write;
+
 /// A matrix in memory, with the distances between neighbouring rows and columns.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -31,13 +33,6 @@ impl<'a> Matrix<'a> {
     fn last(&self) -> usize {
         self.rows.saturating_sub(1) * self.row_stride + self.columns.saturating_sub(1) * self.column_stride
     }
-}
-
-/// What happens to the values that stand where a product is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Write {
-    Replace,
-    Add,
 }
 
 /// Writes `a * b` to rows of `target`, which start `row_stride` floats apart.

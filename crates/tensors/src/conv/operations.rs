@@ -1,6 +1,6 @@
 //! The passes of a convolution as candle operations.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::Geometry;
@@ -8,20 +8,7 @@ use super::channel_sum::channel_sum;
 use super::forward::forward;
 use super::input_gradient::input_gradient;
 use super::weight_gradient::weight_gradient;
-
-/// The values of a contiguous `f32` argument.
-fn values<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let Some((start, end)) = layout.contiguous_offsets() else {
-        bail!("{op}: argument {:?} is not contiguous", layout.shape())
-    };
-    match storage {
-        CpuStorage::F32(values) => Ok(&values[start..end]),
-        other => bail!(
-            "{op}: arguments must be f32, one is {:?}",
-            candle_core::backend::BackendStorage::dtype(other)
-        ),
-    }
-}
+use crate::host::slice;
 
 /// x, weight (, bias) -> y
 pub(crate) struct Forward(pub(crate) Geometry);
@@ -57,7 +44,7 @@ impl CustomOp2 for Forward {
         lw: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let op = CustomOp2::name(self);
-        Ok(self.run(values(op, x, lx)?, values(op, w, lw)?, None))
+        Ok(self.run(slice(x, lx, op)?, slice(w, lw, op)?, None))
     }
 
     fn bwd(
@@ -86,7 +73,7 @@ impl CustomOp3 for Forward {
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let op = CustomOp3::name(self);
-        Ok(self.run(values(op, x, lx)?, values(op, w, lw)?, Some(values(op, bias, lb)?)))
+        Ok(self.run(slice(x, lx, op)?, slice(w, lw, op)?, Some(slice(bias, lb, op)?)))
     }
 
     fn bwd(
@@ -146,7 +133,7 @@ impl CustomOp2 for Transposed {
         lw: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let op = CustomOp2::name(self);
-        Ok(self.run(values(op, x, lx)?, values(op, w, lw)?, None))
+        Ok(self.run(slice(x, lx, op)?, slice(w, lw, op)?, None))
     }
 
     fn bwd(
@@ -175,7 +162,7 @@ impl CustomOp3 for Transposed {
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let op = CustomOp3::name(self);
-        Ok(self.run(values(op, x, lx)?, values(op, w, lw)?, Some(values(op, bias, lb)?)))
+        Ok(self.run(slice(x, lx, op)?, slice(w, lw, op)?, Some(slice(bias, lb, op)?)))
     }
 
     fn bwd(
@@ -208,7 +195,7 @@ impl CustomOp2 for InputGradient {
         dy: &CpuStorage,
         ly: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let dx = input_gradient(&self.0, values(self.name(), w, lw)?, values(self.name(), dy, ly)?);
+        let dx = input_gradient(&self.0, slice(w, lw, self.name())?, slice(dy, ly, self.name())?);
         Ok((CpuStorage::F32(dx), self.0.input_shape().into()))
     }
 }
@@ -228,7 +215,7 @@ impl CustomOp2 for WeightGradient {
         dy: &CpuStorage,
         ly: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let dw = weight_gradient(&self.0, values(self.name(), x, lx)?, values(self.name(), dy, ly)?);
+        let dw = weight_gradient(&self.0, slice(x, lx, self.name())?, slice(dy, ly, self.name())?);
         Ok((CpuStorage::F32(dw), self.0.weight_shape().into()))
     }
 }
@@ -243,7 +230,7 @@ impl CustomOp1 for ChannelSum {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (batch, channels, height, width) = layout.shape().dims4()?;
-        let sums = channel_sum(values(self.name(), storage, layout)?, batch, channels, height * width);
+        let sums = channel_sum(slice(storage, layout, self.name())?, batch, channels, height * width);
         Ok((CpuStorage::F32(sums), channels.into()))
     }
 }

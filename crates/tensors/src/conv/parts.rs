@@ -22,6 +22,17 @@ pub(super) fn zeroed(len: usize, fill: impl FnOnce(Parts)) -> Vec<f32> {
     values
 }
 
+/// The sum of `slices` vectors of `len` floats, one behind the other, to which `add` adds; summed in their order.
+pub(super) fn sum_slices(slices: usize, len: usize, add: impl FnOnce(Parts)) -> Vec<f32> {
+    let mut values = zeroed(slices * len, add);
+    let (sum, rest) = values.split_at_mut(len);
+    for slice in rest.chunks_exact(len) {
+        sum.iter_mut().zip(slice).for_each(|(sum, value)| *sum += *value);
+    }
+    values.truncate(len);
+    values
+}
+
 /// The memory of a vector that several tasks write at the same time, each its own elements.
 #[derive(Clone, Copy)]
 pub(super) struct Parts {
@@ -55,16 +66,26 @@ impl Parts {
     }
 }
 
-/// Calls `work` with `len` floats of this thread's scratch memory, which hold arbitrary values.
+/// What happens to the values that stand where a product is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Write {
+    Replace,
+    Add,
+}
+
+/// Calls `work` with `len` floats of this thread's scratch memory, which hold arbitrary values and begin with a cache line.
 pub(super) fn with_scratch<T>(len: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
     thread_local! {
         static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
     }
+    const LINE: usize = 64;
     let mut scratch = SCRATCH.take();
-    if scratch.len() < len {
-        scratch.resize(len, 0.0);
+    let size = len + LINE / size_of::<f32>();
+    if scratch.len() < size {
+        scratch.resize(size, 0.0);
     }
-    let result = work(&mut scratch[..len]);
+    let start = scratch.as_ptr().align_offset(LINE).min(LINE / size_of::<f32>());
+    let result = work(&mut scratch[start..start + len]);
     SCRATCH.set(scratch);
     result
 }

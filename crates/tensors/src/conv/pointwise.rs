@@ -5,11 +5,17 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Geometry;
-use super::matrix::{Matrix, Write, product};
-use super::parts::{Parts, filled, zeroed};
+use super::matrix::{Matrix, product};
+use super::parts::{Parts, Write, filled, sum_slices};
 
 /// Pixels of a task.
 const TILE: usize = 1024;
+/// Pixels in a product for the weight gradient, and input channels of its tasks.
+const DEPTH: usize = 2048;
+const INPUTS: usize = 256;
+/// Tasks to make of the weight gradient, at the cost of memory for their sums. Fixed, so that no result depends on the
+/// number of threads.
+const TASKS: usize = 16;
 
 /// The output of a pointwise convolution.
 pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
@@ -52,22 +58,35 @@ pub(super) fn input_gradient(geometry: &Geometry, weight: &[f32], dy: &[f32]) ->
     }
 }
 
+/// Whether the weight gradient is better left to the general way: the matrix product would spend its time on copying
+/// many inputs for few outputs.
+pub(super) fn has_few_outputs(geometry: &Geometry) -> bool {
+    geometry.outputs <= 64 && geometry.inputs > 2 * geometry.outputs
+}
+
 /// The gradient of a pointwise convolution for its weights.
 pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (pixels, inputs, outputs) = (geometry.output_pixels(), geometry.inputs, geometry.outputs);
-    let step = 256.min(inputs);
+    let step = INPUTS.min(inputs);
     let blocks = inputs.div_ceil(step);
-    zeroed(geometry.groups * outputs * inputs, |dw| {
-        (0..geometry.groups * blocks).into_par_iter().for_each(|task| {
-            let (group, start) = (task / blocks, task % blocks * step);
+    let tiles = pixels.div_ceil(DEPTH);
+    let units = geometry.batch * tiles;
+    let most = (geometry.batch * pixels / DEPTH).clamp(1, units.max(1));
+    let slices = TASKS.div_ceil(geometry.groups * blocks).min(most);
+    sum_slices(slices, geometry.groups * outputs * inputs, |dw| {
+        (0..slices * geometry.groups * blocks).into_par_iter().for_each(|task| {
+            let (rest, start) = (task / blocks, task % blocks * step);
+            let (slice, group) = (rest / geometry.groups, rest % geometry.groups);
             let channels = step.min(inputs - start);
-            let target = dw.at(geometry.group_weights(group).start + start);
-            for image in 0..geometry.batch {
-                let x = &x[geometry.group_inputs(image, group)][start * pixels..];
-                let x = Matrix::new(x, channels, pixels, pixels).transposed();
-                let dy = Matrix::new(&dy[geometry.group_outputs(image, group)], outputs, pixels, pixels);
-                // SAFETY: each task has its own columns of its group's weight matrix.
-                unsafe { product(target, inputs, Write::Add, dy, x) };
+            let target = dw.at((slice * geometry.groups + group) * outputs * inputs + start);
+            for unit in slice * units / slices..(slice + 1) * units / slices {
+                let (image, first) = (unit / tiles, unit % tiles * DEPTH);
+                let tile = DEPTH.min(pixels - first);
+                let x = &x[geometry.group_inputs(image, group)][start * pixels + first..];
+                let x = Matrix::new(x, channels, tile, pixels).transposed();
+                let dy = &dy[geometry.group_outputs(image, group)][first..];
+                // SAFETY: each task has its own columns of its group's weight matrix in its slice.
+                unsafe { product(target, inputs, Write::Add, Matrix::new(dy, outputs, tile, pixels), x) };
             }
         });
     })

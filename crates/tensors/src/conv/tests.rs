@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::{Device, Result, Tensor, Var};
 use proptest::prelude::*;
 
+use super::lanes::tests::with_lanes;
 use crate::testing::{Golden, assert_close, assert_close_within, check_gradient, devices, hashed_signed};
 use crate::{Conv2dConfig, ConvTranspose2dConfig, conv_transpose2d, conv2d};
 
@@ -228,12 +229,24 @@ fn large_cases() -> Vec<Case> {
         },
         Case { x: [1, 1, 100, 90], weight: [1, 1, 3, 3], config: padded(1) },
         Case { x: [1, 40, 30, 64], weight: [11, 40, 1, 1], config },
+        Case { x: [1, 3, 40, 40], weight: [9, 3, 3, 3], config: padded(36) },
+        Case { x: [1, 20, 9, 9], weight: [30, 20, 3, 3], config: padded(18) },
+        Case { x: [9, 20, 5, 4], weight: [21, 20, 3, 3], config: padded(1) },
+        Case { x: [1, 3, 31, 29], weight: [5, 3, 2, 2], config: Conv2dConfig { stride: 3, ..config } },
     ]
 }
 
 #[test]
 fn large_shapes_equal_plain_loops() -> Result<()> {
     large_cases().iter().try_for_each(compare_with_plain)
+}
+
+#[test]
+fn narrower_vectors_equal_plain_loops() -> Result<()> {
+    for lanes in [4, 8] {
+        with_lanes(lanes, || large_cases().iter().try_for_each(compare_with_plain))?;
+    }
+    Ok(())
 }
 
 #[test]

@@ -1,68 +1,364 @@
-//! The gradient of a convolution for its weights.
+//! The gradient of a convolution for its weights: for each weight, the sum over images and pixels of an input pixel
+//! times an output pixel's gradient.
+//!
+//! Input pixels stand in a canvas, where they lie next to each other for neighbouring output pixels, so that the sums
+//! are products of vectors along the pixels, many weights at a time to use each vector several times.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Geometry;
-use super::columns;
-use super::depthwise;
-use super::matrix::{Matrix, Write, product};
-use super::parts::{with_scratch, zeroed};
+use super::canvas::Canvas;
+use super::forward::reach;
+use super::lanes::{Kernel, Lanes, MOST_LANES, copy, run};
+use super::parts::{Parts, sum_slices, with_scratch};
+use super::pointwise;
 
-/// Floats in a block of columns: 1 MiB, which stays in the second-level cache.
-const BLOCK: usize = 1 << 18;
+/// Output pixels in a canvas, so that the gradients of 4 channels stay in the first-level cache.
+const PIXELS: usize = 2048;
+/// Floats in a canvas: half a MiB; two of them stay in the second-level cache.
+const CANVAS: usize = 1 << 17;
+/// Tasks to make, at the cost of memory for their sums. Fixed, so that no result depends on the number of threads.
+const TASKS: usize = 16;
 
 /// The gradient for the weights, given the one for the output: summed over images and pixels in a fixed order.
 pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
-    if geometry.is_depthwise() {
-        return depthwise::weight_gradient(geometry, x, dy);
+    if geometry.is_pointwise() && !pointwise::has_few_outputs(geometry) {
+        return pointwise::weight_gradient(geometry, x, dy);
     }
-    let (outputs, all_terms) = (geometry.outputs, geometry.terms());
-    let step = 256.min(all_terms);
-    let blocks = all_terms.div_ceil(step);
-    zeroed(geometry.groups * outputs * all_terms, |dw| {
-        (0..geometry.groups * blocks).into_par_iter().for_each(|task| {
-            let (group, start) = (task / blocks, task % blocks * step);
-            let terms = start..(start + step).min(all_terms);
-            let target = dw.at(geometry.group_weights(group).start + start);
-            for image in 0..geometry.batch {
-                let x = &x[geometry.group_inputs(image, group)];
-                let dy = &dy[geometry.group_outputs(image, group)];
-                // SAFETY: each task has its own terms of its group, for all outputs.
-                unsafe { add_image(geometry, x, dy, terms.clone(), target) };
-            }
+    let size = geometry.groups * geometry.outputs * geometry.terms();
+    if geometry.batch == 0 {
+        return vec![0.0; size];
+    }
+    let canvas = Canvas::new(reach(geometry));
+    let split = Split::new(geometry, &canvas);
+    sum_slices(split.slices, size, |dw| {
+        (0..split.slices * geometry.groups * split.blocks()).into_par_iter().for_each(|task| {
+            let (rest, block) = (task / split.blocks(), task % split.blocks());
+            let (slice, group) = (rest / geometry.groups, rest % geometry.groups);
+            let task =
+                Task { geometry, canvas: &canvas, split: &split, group, x, dy, dw, first: slice * size };
+            task.run(slice, block);
         });
     })
 }
 
-/// Adds one image's part to the gradient for some terms.
+/// How the work is split into tasks.
+struct Split {
+    /// Images and rows in a canvas.
+    images: usize,
+    rows: usize,
+    /// Canvases for all images: batches of images times bands of rows.
+    bands: usize,
+    units: usize,
+    /// Parts of the units that are summed apart.
+    slices: usize,
+    /// Input channels of a task, and how many such parts there are.
+    channels: usize,
+    channel_blocks: usize,
+    /// Output channels of a task, and how many such parts there are.
+    outputs: usize,
+    output_blocks: usize,
+}
+
+impl Split {
+    fn new(geometry: &Geometry, canvas: &Canvas) -> Self {
+        let (height, width) = geometry.output;
+        let bands = height.div_ceil(PIXELS.div_ceil(width).max(canvas.halo.0));
+        let rows = height.div_ceil(bands);
+        let images = if bands == 1 { (PIXELS / (height * width)).clamp(1, geometry.batch) } else { 1 };
+        let units = geometry.batch.div_ceil(images) * bands;
+        let (channels, channel_blocks) = even(geometry.inputs, CANVAS / canvas.channel_size(images, rows));
+        let (outputs, output_blocks) = even(geometry.outputs, CANVAS / (images * rows * canvas.pitch));
+        let outputs = outputs.next_multiple_of(4);
+        let slices = TASKS.div_ceil(geometry.groups * channel_blocks * output_blocks).min(units);
+        Self { images, rows, bands, units, slices, channels, channel_blocks, outputs, output_blocks }
+    }
+
+    fn blocks(&self) -> usize {
+        self.channel_blocks * self.output_blocks
+    }
+}
+
+/// The size and number of about equal parts of `all`, none larger than `most` or empty.
+fn even(all: usize, most: usize) -> (usize, usize) {
+    let size = all.div_ceil(all.div_ceil(most.max(1)));
+    (size, all.div_ceil(size))
+}
+
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    geometry: &'a Geometry,
+    canvas: &'a Canvas,
+    split: &'a Split,
+    group: usize,
+    x: &'a [f32],
+    dy: &'a [f32],
+    dw: Parts,
+    /// Where in `dw` the slice begins.
+    first: usize,
+}
+
+impl Task<'_> {
+    fn run(self, slice: usize, block: usize) {
+        let Self { geometry, split, .. } = self;
+        let part = |number: usize, size: usize, all: usize| number * size..((number + 1) * size).min(all);
+        let channels = part(block / split.output_blocks, split.channels, geometry.inputs);
+        let outputs = part(block % split.output_blocks, split.outputs, geometry.outputs);
+        for unit in slice * split.units / split.slices..(slice + 1) * split.units / split.slices {
+            let images = part(unit / split.bands, split.images, geometry.batch);
+            let rows = part(unit % split.bands, split.rows, geometry.output.0);
+            if rows.is_empty() || outputs.is_empty() {
+                continue;
+            }
+            let unit =
+                Unit { task: self, images, rows, channels: channels.clone(), outputs: outputs.clone() };
+            let x_size = self.canvas.size(channels.len(), unit.images.len(), unit.rows.len());
+            let dy_size = outputs.len() * unit.images.len() * (unit.rows.len() * (self.canvas.pitch + 16));
+            with_scratch(x_size + dy_size, |scratch| {
+                let (x, dy) = scratch.split_at_mut(x_size);
+                run(UnitIn { unit, x, dy });
+            });
+        }
+    }
+}
+
+/// Some channels, outputs, images and rows, which a task sums at once.
+struct Unit<'a> {
+    task: Task<'a>,
+    images: Range<usize>,
+    rows: Range<usize>,
+    channels: Range<usize>,
+    outputs: Range<usize>,
+}
+
+struct UnitIn<'a> {
+    unit: Unit<'a>,
+    x: &'a mut [f32],
+    dy: &'a mut [f32],
+}
+
+/// The output pixels of a unit, cut into equally long runs of vectors.
+struct Runs {
+    /// Positions in the canvas of the first pixels of all runs.
+    positions: Vec<usize>,
+    /// Pixels from the start of one image row to the next within a run; rows that are runs of their own have none.
+    rows: usize,
+    /// Vectors of a run.
+    vectors: usize,
+}
+
+impl Kernel for UnitIn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { unit, x, dy } = self;
+        let canvas = unit.task.canvas;
+        let runs = unit.runs::<L>();
+        let taps: Vec<_> = (0..canvas.taps().len()).collect();
+        let weights = canvas.taps().iter().map(|tap| tap.weight);
+        let channels = unit.channels.clone().map(|channel| channel * unit.task.geometry.taps());
+        let weights: Vec<_> =
+            channels.flat_map(|channel| weights.clone().map(move |tap| channel + tap)).collect();
+        let offsets = canvas.offsets(&taps, unit.channels.len(), unit.images.len(), unit.rows.len());
+        unit.fill_x::<L>(x);
+        unit.fill_dy::<L>(&runs, dy);
+        let sums = Sums {
+            runs: &runs,
+            x,
+            dy,
+            dy_size: runs.positions.len() * runs.vectors * L::WIDTH,
+            offsets: &offsets,
+            weights: &weights,
+        };
+        let mut output = 0;
+        while output < unit.outputs.len() {
+            let count = (unit.outputs.len() - output).min(4);
+            match count {
+                1 => unit.outputs::<L, 1>(&sums, output, count),
+                2 => unit.outputs::<L, 2>(&sums, output, count),
+                _ => unit.outputs::<L, 4>(&sums, output, count),
+            }
+            output += count;
+        }
+    }
+}
+
+/// The arguments of the inner loops.
+struct Sums<'a> {
+    runs: &'a Runs,
+    x: &'a [f32],
+    dy: &'a [f32],
+    /// Floats of an output channel in `dy`.
+    dy_size: usize,
+    /// The distances in `x` of all weights of an output channel.
+    offsets: &'a [usize],
+    /// Their positions among all weights of an output channel.
+    weights: &'a [usize],
+}
+
+impl Unit<'_> {
+    /// One run for each image, in which the gradients of the pixels between the rows are zero; or one for each row,
+    /// where there are many such pixels and so a new run costs less.
+    fn runs<L: Lanes>(&self) -> Runs {
+        let canvas = self.task.canvas;
+        let (rows, width) = (self.rows.len(), self.task.geometry.output.1);
+        let (row, image) = (width.div_ceil(L::WIDTH), ((rows - 1) * canvas.pitch + width).div_ceil(L::WIDTH));
+        let size = canvas.image_size(rows);
+        let images = 0..self.images.len();
+        if rows * (row + 1) <= image {
+            let positions =
+                images.flat_map(|image| (0..rows).map(move |row| image * size + row * canvas.pitch));
+            Runs { positions: positions.collect(), rows: 1, vectors: row }
+        } else {
+            Runs { positions: images.map(|image| image * size).collect(), rows, vectors: image }
+        }
+    }
+
+    /// Copies the input pixels to their canvas. All else in it is zero: padding, and what vectors touch behind the pixels
+    /// of a channel and multiply by zero, so that it must not be infinite.
+    #[inline(always)]
+    fn fill_x<L: Lanes>(&self, x: &mut [f32]) {
+        let Task { geometry, canvas, group, .. } = self.task;
+        let (images, rows) = (self.images.len(), self.rows.len());
+        let (channel_size, image_size) = (canvas.channel_size(images, rows), canvas.image_size(rows));
+        let pixels = geometry.input_pixels();
+        x.fill(0.0);
+        for (place, image) in self.images.clone().enumerate() {
+            let source = &self.task.x[geometry.group_inputs(image, group)];
+            for (at, channel) in self.channels.clone().enumerate() {
+                let planes = &mut x[at * channel_size + place * image_size..][..image_size];
+                // SAFETY: the instructions are there by the contract of `Kernel::run`.
+                unsafe { canvas.fill::<L>(&source[channel * pixels..][..pixels], self.rows.clone(), planes) };
+            }
+        }
+    }
+
+    /// Copies the output pixels' gradients to their runs, with zeros between and behind them.
+    #[inline(always)]
+    fn fill_dy<L: Lanes>(&self, runs: &Runs, dy: &mut [f32]) {
+        let Task { geometry, canvas, group, .. } = self.task;
+        let (pixels, (_, width), rows) = (geometry.output_pixels(), geometry.output, self.rows.len());
+        let run_size = runs.vectors * L::WIDTH;
+        dy[..self.outputs.len() * runs.positions.len() * run_size].fill(0.0);
+        let mut run = 0;
+        for output in self.outputs.clone() {
+            for image in self.images.clone() {
+                let start =
+                    geometry.group_outputs(image, group).start + output * pixels + self.rows.start * width;
+                for row in 0..rows {
+                    let to = (run + row / runs.rows) * run_size + row % runs.rows * canvas.pitch;
+                    let source = &self.task.dy[start + row * width..][..width];
+                    // SAFETY: the instructions are there by the contract of `Kernel::run`.
+                    unsafe { copy::<L>(source, 1, &mut dy[to..to + width]) };
+                }
+                run += rows / runs.rows;
+            }
+        }
+    }
+
+    /// Sums all weights of `R` output channels, of which `count` exist.
+    #[inline(always)]
+    fn outputs<L: Lanes, const R: usize>(&self, sums: &Sums, output: usize, count: usize) {
+        let mut term = 0;
+        while term < sums.offsets.len() {
+            let left = sums.offsets.len() - term;
+            // SAFETY: the instructions are there by the contract of `Kernel::run`.
+            term += unsafe {
+                match left.min(L::SUMS / R) {
+                    4.. => self.tile::<L, R, 6>(sums, output, count, term),
+                    _ => self.tile::<L, R, 3>(sums, output, count, term),
+                }
+            };
+        }
+    }
+
+    /// Sums `T` weights of `R` output channels, those that exist, and adds them to the gradient; returns `T`.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the instructions of `L`.
+    #[inline(always)]
+    unsafe fn tile<L: Lanes, const R: usize, const T: usize>(
+        &self,
+        sums: &Sums,
+        output: usize,
+        count: usize,
+        term: usize,
+    ) -> usize {
+        let terms = T.min(sums.offsets.len() - term);
+        let mut offsets = [0; T];
+        for (t, offset) in offsets.iter_mut().enumerate() {
+            *offset = sums.offsets[term + t.min(terms - 1)];
+        }
+        let mut starts = [0; R];
+        for (r, start) in starts.iter_mut().enumerate() {
+            *start = (output + r.min(count - 1)) * sums.dy_size;
+        }
+        assert!((output + count) * sums.dy_size <= sums.dy.len());
+        // SAFETY: the canvas has room for a vector at each position and offset, `dy` as asserted; no other task uses
+        // these weights.
+        unsafe {
+            let mut totals = [[[0.0; MOST_LANES]; T]; R];
+            products::<L, R, T>(sums, offsets, starts, &mut totals);
+            for (r, totals) in totals.iter().enumerate().take(count) {
+                let start = self.weights(output + r);
+                for (total, weight) in totals.iter().zip(&sums.weights[term..term + terms]) {
+                    *self.task.dw.at(start + weight) += L::load(total.as_ptr()).sum();
+                }
+            }
+        }
+        T
+    }
+
+    /// Where in `dw` the weights of an output channel begin.
+    fn weights(&self, output: usize) -> usize {
+        let Task { geometry, group, first, .. } = self.task;
+        first + geometry.group_weights(group).start + (self.outputs.start + output) * geometry.terms()
+    }
+}
+
+/// For each of `R` rows of `dy` and `T` distances in `x`, the products of their pixels, summed in as many parts as a
+/// vector has lanes.
 ///
 /// # Safety
 ///
-/// No other task may use the columns `terms` of the weight matrix, of which `target` is the first value.
-unsafe fn add_image(
-    geometry: &Geometry,
-    x: &[f32],
-    dy: &[f32],
-    terms: std::ops::Range<usize>,
-    target: *mut f32,
+/// The processor must have the instructions of `L`; `x` must have vectors at all positions and offsets, `dy` `dy_size`
+/// floats at all starts.
+#[inline(always)]
+unsafe fn products<L: Lanes, const R: usize, const T: usize>(
+    sums: &Sums,
+    offsets: [usize; T],
+    starts: [usize; R],
+    results: &mut [[[f32; MOST_LANES]; T]; R],
 ) {
-    let (pixels, outputs, all_terms) = (geometry.output_pixels(), geometry.outputs, geometry.terms());
-    let dy = |start: usize, len: usize| Matrix::new(&dy[start..], outputs, len, pixels);
-    if geometry.is_pointwise() {
-        let x = Matrix::new(&x[terms.start * pixels..], terms.len(), pixels, pixels).transposed();
-        // SAFETY: by contract.
-        unsafe { product(target, all_terms, Write::Add, dy(0, pixels), x) };
-        return;
-    }
-    let step = (BLOCK / terms.len()).min(pixels);
-    with_scratch(terms.len() * step, |scratch| {
-        for start in (0..pixels).step_by(step) {
-            let tile = start..(start + step).min(pixels);
-            let scratch = &mut scratch[..terms.len() * tile.len()];
-            columns::gather(geometry, x, terms.clone(), tile.clone(), scratch);
-            let x = Matrix::new(scratch, terms.len(), tile.len(), tile.len()).transposed();
-            // SAFETY: by contract.
-            unsafe { product(target, all_terms, Write::Add, dy(start, tile.len()), x) };
+    // SAFETY: by contract.
+    unsafe {
+        let mut totals = [[L::splat(0.0); T]; R];
+        let mut dy = sums.dy.as_ptr();
+        for &position in &sums.runs.positions {
+            let mut x = sums.x.as_ptr().add(position);
+            for _ in 0..sums.runs.vectors {
+                let mut dys = [L::splat(0.0); R];
+                for r in 0..R {
+                    dys[r] = L::load(dy.add(starts[r]));
+                }
+                for t in 0..T {
+                    let x = L::load(x.add(offsets[t]));
+                    for r in 0..R {
+                        totals[r][t] = x.mul_add(dys[r], totals[r][t]);
+                    }
+                }
+                x = x.wrapping_add(L::WIDTH);
+                dy = dy.wrapping_add(L::WIDTH);
+            }
         }
-    });
+        for r in 0..R {
+            for t in 0..T {
+                totals[r][t].store(results[r][t].as_mut_ptr());
+            }
+        }
+    }
 }
