@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     match arguments.first().map(String::as_str) {
         Some("check") => check::run(&root()),
         None | Some("help" | "--help" | "-h") => {
-            print!("{USAGE}\n");
+            println!("{USAGE}");
             start(&["--help".to_owned()])
         }
         Some(_) => start(&arguments),

@@ -4,11 +4,12 @@ pub(crate) mod evaluate;
 pub(crate) mod predict;
 pub(crate) mod train;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use image::RgbImage;
 use sconce_backbones::normalize;
@@ -92,11 +93,15 @@ impl Trained {
         if let Some(warning) = &loaded.warning {
             eprintln!("warning: {warning}; using {}", loaded.path.display());
         }
-        let parameters = Parameters::new(config.seed, &Device::Cpu);
-        let network = Agrnet::new(&config.model, parameters.builder())?;
-        restore(&parameters, &loaded)?;
+        let network = for_inference(config, loaded.checkpoint.part("model."))
+            .map_err(|error| loaded.foreign(format!("its weights do not fit the config: {error}")))?;
         Ok(Self { network, path: loaded.path })
     }
+}
+
+/// A network of constants: it records nothing for a backward pass, so its insides are freed as it goes.
+fn for_inference(config: &Config, tensors: HashMap<String, Tensor>) -> candle_core::Result<Agrnet> {
+    Agrnet::new(&config.model, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
 }
 
 /// Puts a checkpoint's weights and running statistics into the network.
@@ -122,7 +127,7 @@ fn logits(network: &Agrnet, image: &RgbImage, size: (usize, usize)) -> Result<Te
 pub(crate) fn summarise(settings: &Settings, size: Option<(usize, usize)>) -> Result<()> {
     let config: Config = settings.parse()?;
     let size = size.unwrap_or(config.size());
-    let network = Agrnet::new(&config.model, VarBuilder::zeros(candle_core::DType::F32, &Device::Cpu))?;
+    let network = Agrnet::new(&config.model, VarBuilder::zeros(DType::F32, &Device::Cpu))?;
     summary::print(&settings.name, size, &network.cost(size));
     Ok(())
 }

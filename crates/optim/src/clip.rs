@@ -66,13 +66,17 @@ fn sum_of_squares(gradient: &Tensor) -> Result<f64> {
     Ok(parts.iter().sum())
 }
 
-/// In four independent chains, so that the processor need not wait for each addition.
+/// In independent chains, so that the processor need not wait for each addition.
 fn part(values: &[f32]) -> f64 {
-    let mut lanes = [0.0; 4];
-    for (i, &value) in values.iter().enumerate() {
-        lanes[i % 4] += f64::from(value) * f64::from(value);
+    let square = |value: f32| f64::from(value) * f64::from(value);
+    let (groups, rest) = values.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for group in groups {
+        for (lane, &value) in lanes.iter_mut().zip(group) {
+            *lane += square(value);
+        }
     }
-    lanes.iter().sum()
+    lanes.into_iter().chain(rest.iter().copied().map(square)).sum()
 }
 
 #[cfg(test)]

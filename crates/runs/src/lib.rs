@@ -6,7 +6,7 @@
 //! | [`Log`] | log.tsv, one row per logged step, cut back when a run goes on from a checkpoint |
 //! | [`Checkpoint`], [`Checkpoints`] | tensors and state in one file with a checksum; best, last and previous ones |
 //! | [`overlay`], [`comparison`], [`contact_sheet`], [`palette`] | pictures to look at |
-//! | [`write_picture`], [`write_labels`], [`write_npy`] | files of pictures, label maps and arrays |
+//! | [`write_npy`] | files of arrays |
 //! | [`Table`], [`Progress`] | scores in columns, and the progress line of a training |
 //! | [`write_atomically`] | how all of them write: a file is whole or not there |
 //!
@@ -53,7 +53,6 @@ mod log;
 mod npy;
 mod palette;
 mod picture;
-mod png_file;
 mod progress;
 mod run;
 mod table;
@@ -67,7 +66,6 @@ pub use log::{Cell, Log, Rows};
 pub use npy::write_npy;
 pub use palette::{Colour, palette};
 pub use picture::{comparison, contact_sheet, overlay};
-pub use png_file::{write_labels, write_picture};
 pub use progress::{Progress, ProgressLine, StepTime, clock};
 pub use run::Run;
 pub use table::Table;

@@ -64,8 +64,10 @@ mod tests {
         let logits = hashed_signed("logits", (2, 19, 33, 47), 1.0);
         let want = logits.argmax(1)?.to_vec3::<u32>()?;
         let got = label_map(&logits)?.to_vec3::<u8>()?;
-        let got: Vec<Vec<Vec<u32>>> =
-            got.into_iter().map(|image| image.into_iter().map(|row| row.into_iter().map(u32::from).collect()).collect()).collect();
+        let got: Vec<Vec<Vec<u32>>> = got
+            .into_iter()
+            .map(|image| image.into_iter().map(|row| row.into_iter().map(u32::from).collect()).collect())
+            .collect();
         assert_eq!(got, want);
         Ok(())
     }

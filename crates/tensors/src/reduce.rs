@@ -49,7 +49,7 @@ impl CustomOp1 for SumAll {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = host::slice::<f32>(x, layout, self.name())?;
-        let parts: Vec<f64> = x.par_chunks(PART).map(|part| sum_by(part.iter(), |&x| x.into())).collect();
+        let parts: Vec<f64> = x.par_chunks(PART).map(sum).collect();
         Ok(scalar(&parts))
     }
 
@@ -74,8 +74,7 @@ impl CustomOp2 for WeightedSum {
     ) -> Result<(CpuStorage, Shape)> {
         let x = host::slice::<f32>(x, lx, self.name())?;
         let w = host::slice::<f32>(w, lw, self.name())?;
-        let sum = |(x, w): (&[f32], &[f32])| sum_by(x.iter().zip(w), |(&x, &w)| f64::from(x) * f64::from(w));
-        let parts: Vec<f64> = x.par_chunks(PART).zip(w.par_chunks(PART)).map(sum).collect();
+        let parts: Vec<f64> = x.par_chunks(PART).zip(w.par_chunks(PART)).map(|(x, w)| dot(x, w)).collect();
         Ok(scalar(&parts))
     }
 
@@ -93,13 +92,29 @@ impl CustomOp2 for WeightedSum {
     }
 }
 
-/// The sum of `value` over all items, in four independent chains so that the processor need not wait for each addition.
-fn sum_by<T>(items: impl ExactSizeIterator<Item = T>, value: impl Fn(T) -> f64) -> f64 {
-    let mut lanes = [0.0; 4];
-    for (i, item) in items.enumerate() {
-        lanes[i % 4] += value(item);
+/// The sum of x in independent chains, so that the processor need not wait for each addition.
+fn sum(x: &[f32]) -> f64 {
+    let (groups, rest) = x.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for group in groups {
+        for (lane, &x) in lanes.iter_mut().zip(group) {
+            *lane += f64::from(x);
+        }
     }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+    lanes.into_iter().chain(rest.iter().copied().map(f64::from)).sum()
+}
+
+/// The sum of x w, as [`sum`].
+fn dot(x: &[f32], w: &[f32]) -> f64 {
+    let product = |(&x, &w): (&f32, &f32)| f64::from(x) * f64::from(w);
+    let ((groups, rest), (weights, last)) = (x.as_chunks::<8>(), w.as_chunks::<8>());
+    let mut lanes = [0.0; 8];
+    for (group, weights) in groups.iter().zip(weights) {
+        for (lane, pair) in lanes.iter_mut().zip(group.iter().zip(weights)) {
+            *lane += product(pair);
+        }
+    }
+    lanes.into_iter().chain(rest.iter().zip(last).map(product)).sum()
 }
 
 fn scalar(parts: &[f64]) -> (CpuStorage, Shape) {

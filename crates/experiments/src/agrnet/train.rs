@@ -14,7 +14,7 @@ use sconce_optim::{Optimizer, Schedule};
 use sconce_runs::{Cell, Checkpoint, Loaded, Log, Run, Which};
 use sconce_tensors::Parameters;
 
-use super::{Config, Faces, evaluate, restore};
+use super::{Config, Faces, evaluate, for_inference, restore};
 use crate::cli::TrainArguments;
 use crate::interrupt::Interrupt;
 use crate::position::Position;
@@ -89,13 +89,17 @@ fn train(config: &Config, run: &Run, faces: Faces, held_out: &Faces) -> Result<E
             log.append(&step_row(&state.at, lr, &values))?;
             progress.step(batch.ids.len(), batch.waited, values[0], lr);
             if interrupt.asked() {
+                log.sync()?;
                 run.checkpoints().save_last(&state.checkpoint())?;
                 return Ok(End::Interrupted);
             }
         }
-        let confusion = evaluate::score(&network, held_out, config.size(), |_, _, _| Ok(()))?;
+        let scored = for_inference(config, state.parameters.tensors().into_iter().collect())?;
+        let confusion = evaluate::score(&scored, held_out, config.size(), |_, _, _| Ok(()))?;
         let better = state.end_epoch(confusion.mean_f1_foreground());
         scores.append(&epoch_row(&state.at, &confusion))?;
+        scores.sync()?;
+        log.sync()?;
         run.checkpoints().save_last(&state.checkpoint())?;
         if better {
             run.checkpoints().save_best(&state.checkpoint())?;

@@ -135,7 +135,8 @@ fn a_damaged_or_foreign_checkpoint_is_named() {
     let config = place.only_run().join("config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("state-width = 8", "state-width = 9")).unwrap();
-    assert!(place.fails(&["eval", "tiny", "--checkpoint", "last"]).contains("shape"));
+    let message = place.fails(&["eval", "tiny", "--checkpoint", "last"]);
+    assert!(message.contains("last.safetensors") && message.contains("shape"), "{message}");
 }
 
 #[test]

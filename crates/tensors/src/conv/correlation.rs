@@ -48,7 +48,7 @@ impl Correlation<'_> {
         let phases: Vec<_> = (0..self.targets.len()).map(|phase| Phase::new(&self, &canvas, phase)).collect();
         let last_rows = self.reach.results.0 - (split.bands - 1) * split.rows;
         let layouts = [(split.rows, false), (last_rows, true)]
-            .map(|(rows, last)| Layout::new(&self, &canvas, split.channels, rows, last));
+            .map(|(rows, last)| Layout::new(&self, &canvas, &phases, split.channels, rows, last));
         (0..self.batch * self.groups * split.bands * split.parts).into_par_iter().for_each(|task| {
             let (rest, part) = (task / split.parts, task % split.parts);
             let (unit, number) = (rest / split.bands, rest % split.bands);
@@ -138,18 +138,21 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(correlation: &Correlation, canvas: &Canvas, channels: usize, rows: usize, last: bool) -> Self {
-        let phase = |(phase, target): (usize, &Target)| {
-            let taps: Vec<_> =
-                (0..canvas.taps().len()).filter(|&tap| canvas.taps()[tap].phase == phase).collect();
+    fn new(
+        correlation: &Correlation,
+        canvas: &Canvas,
+        phases: &[Phase],
+        channels: usize,
+        rows: usize,
+        last: bool,
+    ) -> Self {
+        let phase = |(phase, target): (&Phase, &Target)| {
             // Only the last band has fewer rows in some phases than in others.
             let missing = if last { correlation.reach.results.0 - target.size.0 } else { 0 };
-            (
-                canvas.offsets(&taps, channels, 1, rows),
-                Vectors::new(rows - missing, canvas.pitch, target, width()),
-            )
+            let vectors = Vectors::new(rows - missing, canvas.pitch, target, width());
+            (canvas.offsets(&phase.taps, channels, 1, rows), vectors)
         };
-        Self { rows, phases: correlation.targets.iter().enumerate().map(phase).collect() }
+        Self { rows, phases: phases.iter().zip(&correlation.targets).map(phase).collect() }
     }
 }
 
