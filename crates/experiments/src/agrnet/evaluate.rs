@@ -3,16 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use image::GrayImage;
+use image::{GrayImage, RgbImage};
 use sconce_data::{Sample, Split, VOID, write_rgb_png};
 use sconce_metrics::{Confusion, helen_groups};
 use sconce_models::Agrnet;
-use sconce_runs::{Run, Table, Which, comparison, palette};
+use sconce_runs::{Run, Table, Which, comparison, contact_sheet, palette};
 use sconce_tensors::label_map;
 
 use super::{Config, Faces, Trained, logits};
 use crate::cli::EvalArguments;
 use crate::settings::Settings;
+
+/// Comparisons side by side in overview.png.
+const SHEET_COLUMNS: usize = 2;
 
 /// `eval agrnet`.
 pub(crate) fn run(settings: &Settings, arguments: &EvalArguments) -> Result<()> {
@@ -45,13 +48,17 @@ pub(crate) fn report(config: &Config, run: &Run, which: &Which, split: Split, pi
     for (id, picture) in &shown {
         write_rgb_png(&folder.join("overlays").join(format!("{id}.png")), picture)?;
     }
+    let pictures: Vec<RgbImage> = shown.into_iter().map(|(_, picture)| picture).collect();
+    if !pictures.is_empty() {
+        write_rgb_png(&folder.join("overview.png"), &contact_sheet(&pictures, SHEET_COLUMNS))?;
+    }
     let (classes, means) =
         (class_table(&confusion, faces.classes()), mean_table(&confusion, faces.classes()));
     println!("{classes}\n{means}");
     save(&folder, &classes, &means, &confusion, faces.classes())?;
     println!("{} images of {split} scored with {}", faces.len(), trained.path.display());
     println!("scores    {}", folder.display());
-    println!("overlays  {} (image, truth, prediction)", folder.join("overlays").display());
+    println!("overlays  {} (image, truth, prediction; all in overview.png)", folder.join("overlays").display());
     Ok(())
 }
 
