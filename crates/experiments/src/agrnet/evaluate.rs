@@ -58,7 +58,10 @@ pub(crate) fn report(config: &Config, run: &Run, which: &Which, split: Split, pi
     save(&folder, &classes, &means, &confusion, faces.classes())?;
     println!("{} images of {split} scored with {}", faces.len(), trained.path.display());
     println!("scores    {}", folder.display());
-    println!("overlays  {} (image, truth, prediction; all in overview.png)", folder.join("overlays").display());
+    println!(
+        "overlays  {} (image, truth, prediction; all in overview.png)",
+        folder.join("overlays").display()
+    );
     Ok(())
 }
 
