@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 const NAME: &str = "pixel_cross_entropy";
 
-/// The cross entropy -w log softmax(logits)[label] of every pixel, in nats, with gradient for the logits; w is the
+/// The cross entropy `-w log softmax(logits)[label]` of every pixel, in nats, with gradient for the logits; w is the
 /// label's class weight, 1 without `class_weights`. Pixels labelled `ignore` have loss 0 and gradient 0.
 ///
 /// # Shapes
@@ -121,7 +121,7 @@ impl CustomOp2 for CrossEntropy {
     }
 }
 
-/// From logits, labels and the gradient g of the losses: w g (softmax - 1[label]).
+/// From logits, labels and the gradient g of the losses: `w g (softmax - 1[label])`.
 struct CrossEntropyBackward {
     classes: Classes,
     log_sums: Arc<OnceLock<Vec<f32>>>,
