@@ -317,11 +317,23 @@ mod tests {
 
     #[test]
     fn masks_of_their_own_are_resized_without_losing_lines() {
-        let mask = GrayImage::from_fn(64, 64, |x, _| Luma([u8::from(x == 33)]));
-        let sample = Sample { image: RgbImage::new(64, 64), targets: [GrayImage::new(64, 64), mask] };
-        let out =
-            Config::resize_only([16, 16]).apply(sample, &[Map::Labels, Map::Mask], &[], (0, 0, 0)).unwrap();
-        assert!(out.targets[1].enumerate_pixels().all(|(x, _, v)| (v[0] == 1) == (x == 8)));
+        for column in 0..64 {
+            let mask = GrayImage::from_fn(64, 64, |x, _| Luma([u8::from(x == column)]));
+            let sample = Sample { image: RgbImage::new(64, 64), targets: [GrayImage::new(64, 64), mask] };
+            let config = Config::resize_only([16, 16]);
+            let out = config.apply(sample, &[Map::Labels, Map::Mask], &[], (0, 0, 0)).unwrap();
+            assert!(out.targets[1].enumerate_pixels().all(|(x, _, v)| (v[0] == 1) == (x == column / 4)));
+        }
+    }
+
+    #[test]
+    fn a_warp_that_shrinks_does_not_alias() {
+        let checks = RgbImage::from_fn(64, 64, |x, y| image::Rgb([200 * ((x + y) % 2) as u8; 3]));
+        let turn = Geometry { degrees: 10.0, ..Geometry::resize(16, 16) };
+        let jitter = Jitter { brightness: 1.0, contrast: 1.0, saturation: 1.0 };
+        let small = place_image(checks, turn, jitter).unwrap();
+        let middle = imageops::crop_imm(&small, 4, 4, 8, 8).to_image();
+        assert!(middle.iter().all(|v| v.abs_diff(100) < 12), "{:?}", middle.as_raw());
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn gray(geometry: Geometry, values: Vec<u8>) -> GrayImage {
 mod tests {
     use super::*;
     use crate::testing::{colour_of, coloured};
-    use image::imageops;
+    use image::{Rgb, imageops};
     use proptest::prelude::*;
 
     fn blocks(width: u32, height: u32, side: u32) -> GrayImage {
@@ -191,6 +191,16 @@ mod tests {
         });
         assert_eq!(warped, want);
         assert!(warped.iter().zip(inside.iter()).all(|(label, inside)| (*label == 3) == (*inside == 1)));
+    }
+
+    #[test]
+    fn colours_between_pixels_are_interpolated() {
+        let image = RgbImage::from_fn(4, 4, |x, y| Rgb([40 * x as u8, 40 * y as u8, 9]));
+        let zoomed_in = Geometry { width: 4, height: 4, scale: 0.5, degrees: 0.0 };
+        let warped = warp_image(&image, zoomed_in);
+        // Output centres lie at 1.25, 1.75, 2.25 and 2.75 of the source, whose centres are 0.5, 1.5, 2.5 and 3.5.
+        let row: Vec<u8> = (0..4).map(|x| warped.get_pixel(x, 0)[0]).collect();
+        assert_eq!((row.as_slice(), warped.get_pixel(3, 2).0), ([30, 50, 70, 90].as_slice(), [90, 70, 9]));
     }
 
     #[test]

@@ -331,6 +331,17 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_does_not_depend_on_its_place() {
+        let by_id = |config: Config| {
+            let batches = contents(loader(Troubled::new(10, &[], &[]), config).epoch(3));
+            let samples = batches.into_iter().map(|batch| batch.map(|(image, .., ids, _, _)| (ids, image)));
+            samples.collect::<Result<std::collections::BTreeMap<_, _>, _>>().unwrap()
+        };
+        let one = |shuffle| Config { batch: 1, shuffle, ..shuffled(0) };
+        assert_eq!(by_id(one(true)), by_id(one(false)));
+    }
+
+    #[test]
     fn an_incomplete_last_batch_is_kept_or_left_out() {
         let set = Troubled::new(10, &[], &[]);
         for (drop_last, want) in [(false, vec![4, 4, 2]), (true, vec![4, 4])] {
@@ -380,6 +391,17 @@ mod tests {
         assert_eq!(Arc::strong_count(&set), 1, "no thread holds the set");
         drop(Loader::new(set.clone(), shuffled(2), augmented(), 0, &Device::Cpu).unwrap().epoch(0));
         assert_eq!(Arc::strong_count(&set), 1);
+    }
+
+    #[test]
+    fn dropped_workers_leave_the_rest_undone() {
+        let set = Troubled::new(400, &[], &[]);
+        let mut epoch = loader(set.clone(), Config { prefetch: 90, ..shuffled(2) }).epoch(0);
+        epoch.next().unwrap().unwrap();
+        let before = set.reads.load(Ordering::SeqCst);
+        drop(epoch);
+        let more = set.reads.load(Ordering::SeqCst) - before;
+        assert!(more < 100, "{more} samples read for nobody");
     }
 
     #[test]
