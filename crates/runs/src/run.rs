@@ -15,7 +15,7 @@ use crate::{Checkpoints, Error, write_atomically};
 ///     config.toml     the resolved config: every key, after overrides
 ///     log.tsv         one row per logged step
 ///     checkpoints/    best.safetensors, last.safetensors, previous.safetensors
-///     pictures/       overlays of held-out samples
+///     eval/           a folder for each split and checkpoint scored: tables and overlays
 ///     predictions/    what `predict` wrote, unless told otherwise
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,9 +87,9 @@ impl Run {
         self.folder.join("log.tsv")
     }
 
-    /// The folder for pictures; whatever writes into it makes it.
-    pub fn pictures(&self) -> PathBuf {
-        self.folder.join("pictures")
+    /// The folder for the scores of one evaluation, named after its split and checkpoint; whatever writes into it makes it.
+    pub fn evaluation(&self, name: &str) -> PathBuf {
+        self.folder.join("eval").join(name)
     }
 
     /// The folder for predictions; whatever writes into it makes it.

@@ -34,7 +34,7 @@ pub(crate) fn report(config: &Config, run: &Run, which: &Which, split: Split, pi
     let faces = config.open(split)?;
     let trained = Trained::load(config, run, which)?;
     let name = trained.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = run.folder().join("eval").join(format!("{split}-{name}"));
+    let folder = run.evaluation(&format!("{split}-{name}"));
     let colours = palette(config.model.classes);
     let mut shown = Vec::new();
     let confusion = score(&trained.network, &faces, config.size(), |index, sample, predicted| {
