@@ -28,6 +28,7 @@ mod pointwise;
 mod tests;
 mod vectors;
 mod weight_gradient;
+mod winograd;
 
 use candle_core::{Result, Tensor, bail};
 

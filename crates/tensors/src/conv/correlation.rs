@@ -12,6 +12,7 @@ use super::lanes::{Kernel, Lanes, run, width};
 use super::packing::{BLOCK, Weights};
 use super::parts::{Parts, Write, with_scratch};
 use super::vectors::{Target, Vector, Vectors};
+use super::winograd::Winograd;
 
 /// Floats in a canvas: 1 MiB, which stays in the second-level cache.
 const CANVAS: usize = 1 << 18;
@@ -42,6 +43,9 @@ impl Correlation<'_> {
     pub(super) fn run(self, source: &[f32], y: Parts) {
         if self.batch == 0 {
             return;
+        }
+        if let Some(winograd) = Winograd::new(&self) {
+            return winograd.run(source, y);
         }
         let canvas = Canvas::new(self.reach.clone());
         let split = Split::new(&self, &canvas);

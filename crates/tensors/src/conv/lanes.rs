@@ -77,6 +77,10 @@ pub(super) trait Lanes: Copy {
     /// `self * factor + term`
     unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
 
+    unsafe fn add(self, other: Self) -> Self;
+
+    unsafe fn sub(self, other: Self) -> Self;
+
     /// The sum of all lanes.
     unsafe fn sum(self) -> f32;
 
@@ -124,6 +128,29 @@ pub(super) trait Lanes: Copy {
             for (index, lane) in lanes.iter().skip(first).take(count).enumerate() {
                 let to = to.add(index * step);
                 *to = if write == Write::Add { *to + lane } else { *lane };
+            }
+        }
+    }
+
+    /// Of the floats that lanes of `even` and `odd` make in turn, writes `count` from `first` on, `step` apart.
+    #[inline(always)]
+    unsafe fn store_alternating(
+        even: Self,
+        odd: Self,
+        to: *mut f32,
+        step: usize,
+        first: usize,
+        count: usize,
+    ) {
+        let mut lanes = [[0.0; MOST_LANES]; 2];
+        debug_assert!(first + count <= 2 * Self::WIDTH);
+        // SAFETY: the arrays hold vectors, the targets are valid by contract.
+        unsafe {
+            even.store(lanes[0].as_mut_ptr());
+            odd.store(lanes[1].as_mut_ptr());
+            for index in 0..count {
+                let lane = first + index;
+                *to.add(index * step) = lanes[lane % 2][lane / 2];
             }
         }
     }
@@ -200,6 +227,16 @@ impl Lanes for [f32; 4] {
     }
 
     #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] + other[lane])
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] - other[lane])
+    }
+
+    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         (self[0] + self[1]) + (self[2] + self[3])
     }
@@ -252,6 +289,18 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: by contract.
+            unsafe { _mm512_add_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: by contract.
+            unsafe { _mm512_sub_ps(self, other) }
+        }
+
+        #[inline(always)]
         unsafe fn sum(self) -> f32 {
             // SAFETY: by contract.
             unsafe { _mm512_reduce_add_ps(self) }
@@ -284,6 +333,35 @@ mod x86 {
                 _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(self, old));
             }
         }
+
+        #[inline(always)]
+        unsafe fn store_alternating(
+            even: Self,
+            odd: Self,
+            to: *mut f32,
+            step: usize,
+            first: usize,
+            count: usize,
+        ) {
+            let mask = ((1u64 << count) - 1) << first;
+            // SAFETY: only the lanes of the mask are written, which are valid by contract.
+            unsafe {
+                let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+                let high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+                let halves = [low, high].map(|half| _mm512_permutex2var_ps(even, half, odd));
+                let to = to.wrapping_sub(first * step);
+                for (number, half) in halves.into_iter().enumerate() {
+                    let (to, mask) = (to.wrapping_add(16 * number * step), (mask >> (16 * number)) as __mmask16);
+                    if step == 1 {
+                        _mm512_mask_storeu_ps(to, mask, half);
+                    } else {
+                        let places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                        let places = _mm512_mullo_epi32(places, _mm512_set1_epi32(step as i32));
+                        _mm512_mask_i32scatter_ps::<4>(to, mask, places, half);
+                    }
+                }
+            }
+        }
     }
 
     impl Lanes for __m256 {
@@ -313,6 +391,18 @@ mod x86 {
         unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
             // SAFETY: by contract.
             unsafe { _mm256_fmadd_ps(self, factor, term) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: by contract.
+            unsafe { _mm256_add_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: by contract.
+            unsafe { _mm256_sub_ps(self, other) }
         }
 
         #[inline(always)]

@@ -184,6 +184,26 @@ proptest! {
     }
 }
 
+/// Shapes that go through minimal filtering: 3x3 with stride 1, many channels, at least 384 pixels.
+fn wide_cases() -> impl Strategy<Value = Case> {
+    (1..3usize, 28..150usize, 33..70usize, 20..34usize, 20..50usize, 1..3usize, 0..3usize).prop_map(
+        |(n, inputs, outputs, h, w, dilation, padding)| Case {
+            x: [n, inputs, h, w],
+            weight: [outputs, inputs, 3, 3],
+            config: Conv2dConfig { stride: 1, padding, dilation, groups: 1 },
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn minimal_filtering_equals_plain_loops(case in wide_cases(), lanes in prop_oneof![Just(4), Just(8), Just(16)]) {
+        with_lanes(lanes, || compare_with_plain(&case)).unwrap();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

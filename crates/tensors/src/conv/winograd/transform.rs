@@ -1,0 +1,99 @@
+//! The transforms of tiles in vectors: each lane is a tile.
+
+use super::POINTS;
+use crate::conv::lanes::Lanes;
+
+/// A tile of 4x4 for each lane.
+pub(super) type Tile<L> = [L; POINTS];
+
+/// The input's transform, `Bᵀ d B` with the rows of `Bᵀ`: (1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1).
+///
+/// # Safety
+///
+/// The processor must have the instructions of `L`; so in the other functions.
+#[inline(always)]
+pub(super) unsafe fn input<L: Lanes>(d: &Tile<L>) -> Tile<L> {
+    let mut t = *d;
+    // SAFETY: by contract.
+    unsafe {
+        for j in 0..4 {
+            let (a, b, c, e) = (d[j], d[4 + j], d[8 + j], d[12 + j]);
+            (t[j], t[4 + j], t[8 + j], t[12 + j]) = (a.sub(c), b.add(c), c.sub(b), b.sub(e));
+        }
+        let mut v = t;
+        for i in 0..4 {
+            let (a, b, c, e) = (t[4 * i], t[4 * i + 1], t[4 * i + 2], t[4 * i + 3]);
+            (v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]) = (a.sub(c), b.add(c), c.sub(b), b.sub(e));
+        }
+        v
+    }
+}
+
+/// From products to the four output pixels, `Aᵀ m A` with the rows of `Aᵀ`: (1, 1, 1, 0), (0, 1, -1, -1).
+#[inline(always)]
+pub(super) unsafe fn output<L: Lanes>(m: &Tile<L>) -> [L; 4] {
+    // SAFETY: by contract.
+    unsafe {
+        let mut rows = [[m[0]; 4]; 2];
+        for j in 0..4 {
+            let (a, b, c, d) = (m[j], m[4 + j], m[8 + j], m[12 + j]);
+            (rows[0][j], rows[1][j]) = (a.add(b).add(c), b.sub(c).sub(d));
+        }
+        let pair = |[a, b, c, d]: [L; 4]| (a.add(b).add(c), b.sub(c).sub(d));
+        let ((y00, y01), (y10, y11)) = (pair(rows[0]), pair(rows[1]));
+        [y00, y01, y10, y11]
+    }
+}
+
+/// The output gradient's transform, `A g Aᵀ`, for the four pixels `g`.
+#[inline(always)]
+pub(super) unsafe fn gradient<L: Lanes>([g00, g01, g10, g11]: [L; 4]) -> Tile<L> {
+    // SAFETY: by contract.
+    unsafe {
+        let zero = L::splat(0.0);
+        let row = |a: L, b: L| [a, a.add(b), a.sub(b), zero.sub(b)];
+        let (top, bottom) = (row(g00, g01), row(g10, g11));
+        let mut z = [zero; POINTS];
+        for j in 0..4 {
+            let (a, b) = (top[j], bottom[j]);
+            (z[j], z[4 + j], z[8 + j], z[12 + j]) = (a, a.add(b), a.sub(b), zero.sub(b));
+        }
+        z
+    }
+}
+
+/// The kernel's transform, `G g Gᵀ` with the rows of `G`: (1, 0, 0), (½, ½, ½), (½, -½, ½), (0, 0, 1); for `N` kernels
+/// at once.
+#[inline(always)]
+pub(super) fn kernel<const N: usize>(g: &[[f32; N]; 9]) -> [[f32; N]; POINTS] {
+    let mut rows = [[0.0; N]; 12];
+    let mut u = [[0.0; N]; POINTS];
+    for n in 0..N {
+        for j in 0..3 {
+            let (a, b, c) = (g[j][n], g[3 + j][n], g[6 + j][n]);
+            let half = 0.5 * (a + c);
+            (rows[j][n], rows[3 + j][n]) = (a, half + 0.5 * b);
+            (rows[6 + j][n], rows[9 + j][n]) = (half - 0.5 * b, c);
+        }
+        for i in 0..4 {
+            let (a, b, c) = (rows[3 * i][n], rows[3 * i + 1][n], rows[3 * i + 2][n]);
+            let half = 0.5 * (a + c);
+            (u[4 * i][n], u[4 * i + 1][n]) = (a, half + 0.5 * b);
+            (u[4 * i + 2][n], u[4 * i + 3][n]) = (half - 0.5 * b, c);
+        }
+    }
+    u
+}
+
+/// From products to the kernel's gradient, `Gᵀ s G`.
+#[inline(always)]
+pub(super) fn kernel_gradient(s: &[f32; POINTS]) -> [f32; 9] {
+    let column = |a: f32, b: f32, c: f32, d: f32| [a + 0.5 * (b + c), 0.5 * (b - c), 0.5 * (b + c) + d];
+    let columns: [[f32; 3]; 4] = std::array::from_fn(|j| column(s[j], s[4 + j], s[8 + j], s[12 + j]));
+    let mut g = [0.0; 9];
+    for i in 0..3 {
+        let row = column(columns[0][i], columns[1][i], columns[2][i], columns[3][i]);
+        g[3 * i..3 * i + 3].copy_from_slice(&row);
+    }
+    g
+}
