@@ -13,7 +13,8 @@ pub trait Backbone {
     ///
     /// # Shapes
     ///
-    /// `image` (N, 3, H, W), normalised; map i is (N, channels, ceil(H / stride), ceil(W / stride)) of level i.
+    /// `image` (N, 3, H, W), normalised; map i is (N, channels, ceil(H / stride), ceil(W / stride)) of level i, or a little
+    /// smaller where the network does not pad.
     ///
     /// # Errors
     ///

@@ -3,8 +3,10 @@
 //! A backbone turns an image (N, 3, H, W) into feature maps that grow coarser and wider, the finest first. Heads know only
 //! the [`Level`]s, that is channels and strides, never the network behind them.
 //!
-//! [`resnet`] holds the bottleneck residual networks of depth 50, 101 and 152 with a dilated tail, and a small one of the
-//! same wiring for small images.
+//! | module | networks |
+//! |---|---|
+//! | [`resnet`] | bottleneck residual networks of depth 50, 101 and 152 with a dilated tail, and a small one of the same wiring for small images |
+//! | [`squeezenet`] | SqueezeNet 1.0 and 1.1, of few parameters |
 //!
 //! # Example
 //!
@@ -30,7 +32,9 @@
 mod backbone;
 mod normalize;
 pub mod resnet;
+pub mod squeezenet;
 
 pub use backbone::{Backbone, Level};
 pub use normalize::{IMAGENET_MEAN, IMAGENET_STD, normalize};
 pub use resnet::Resnet;
+pub use squeezenet::Squeezenet;

@@ -24,6 +24,8 @@ pub(crate) enum Verb {
     Predict(PredictArguments),
     /// Print parameters and multiply-adds per stage
     Summary(SummaryArguments),
+    /// Time the networks and single operations, alone or against PyTorch
+    Bench(BenchArguments),
     /// Make and inspect data
     #[command(subcommand)]
     Data(DataVerb),
@@ -125,6 +127,30 @@ pub(crate) struct SummaryArguments {
     /// Image height and width in pixels [default: the config's]
     #[arg(long, value_name = "HxW")]
     pub(crate) size: Option<Size>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cargo xtask bench --case 'op/*' --threads 1\n  \
+    cargo xtask bench --peer ~/torch/bin/python --case 'train/*' --case 'infer/*'")]
+pub(crate) struct BenchArguments {
+    /// Name of a case, or the start of some names and a star; may stand several times [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) case: Vec<String>,
+    /// Threads that compute
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: u16,
+    /// Time to spend on each case, beyond two runs to warm up and three that count
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) seconds: f64,
+    /// A Python interpreter with PyTorch: measures it in turn with ours and prints ratios
+    #[arg(long, value_name = "PYTHON")]
+    pub(crate) peer: Option<PathBuf>,
+    /// How often each case is measured on either side, with a peer
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) rounds: u16,
+    /// Measure in this process, with its threads
+    #[arg(long, hide = true)]
+    pub(crate) here: bool,
 }
 
 /// Height and width in pixels, written `512x384`.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod agrnet;
+mod bench;
 mod cli;
 mod inputs;
 mod interrupt;
@@ -68,6 +69,7 @@ fn run(cli: Cli) -> Result<()> {
                 Experiment::Agrnet => agrnet::summarise(&settings, arguments.size.map(|size| size.0)),
             }
         }
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Data(DataVerb::Synth(arguments)) => match arguments.set {
             SynthSet::Faces => synth::faces(&arguments),
         },

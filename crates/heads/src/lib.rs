@@ -1,6 +1,8 @@
 //! Features to scores. Every head knows channels and sizes only, never the backbone behind them.
 //!
 //! * [`PyramidPooling`]: the image's context, pooled over 1, 2, 3 and 6 bins a side.
+//! * [`Aspp`]: the same by dilated convolutions.
+//! * [`Fcn`]: scores of every pixel. [`Doubling`]: a decoder that doubles a map step by step.
 //! * [`EdgeBranch`]: where labels change, from three levels at once.
 //! * [`project_to_graph`], [`GraphReasoning`], [`reproject_to_pixels`]: pixels to a few vertices, a graph convolution among
 //!   them, and back.
@@ -32,10 +34,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod aspp;
+mod doubling;
 mod edge;
+mod fcn;
 mod graph;
 mod pyramid_pooling;
 
+pub use aspp::{Aspp, AsppConfig};
+pub use doubling::Doubling;
 pub use edge::EdgeBranch;
+pub use fcn::Fcn;
 pub use graph::{Graph, GraphReasoning, product_cost, project_to_graph, reproject_to_pixels};
-pub use pyramid_pooling::{BINS, PyramidPooling, PyramidPoolingConfig};
+pub use pyramid_pooling::{BINS, PyramidPooling};

@@ -4,11 +4,11 @@
 //! stride 4, a state. A first parsing of that state chooses the surest pixels of each class as vertices of a graph; near the
 //! edges that a branch of its own predicts, pixels project to the vertices, which reason among themselves and report back.
 
-use candle_core::{Context, Result, Tensor, bail};
+use candle_core::{Context, Result, Tensor};
 use candle_nn::{Module, ModuleT, VarBuilder};
-use sconce_backbones::{Backbone, Level, Resnet, resnet};
+use sconce_backbones::{Backbone, Resnet, resnet};
 use sconce_heads::{
-    EdgeBranch, Graph, GraphReasoning, PyramidPooling, PyramidPoolingConfig, product_cost, project_to_graph,
+    BINS, EdgeBranch, Graph, GraphReasoning, PyramidPooling, product_cost, project_to_graph,
     reproject_to_pixels,
 };
 use sconce_tensors::{
@@ -16,6 +16,9 @@ use sconce_tensors::{
     softmax_channels,
 };
 use serde::Deserialize;
+
+use crate::config::at_least_one;
+use crate::stages::{self, four, part};
 
 /// Everything an [`Agrnet`] is built from. The published widths are those of [`Config::resnet101`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -77,10 +80,7 @@ impl Config {
             ("state-width", self.state_width),
             ("reduce-width", self.reduce_width),
         ];
-        match sizes.iter().find(|(_, size)| *size == 0) {
-            Some((name, _)) => bail!("agrnet: {name} is 0, must be at least 1"),
-            None => Ok(()),
-        }
+        at_least_one("agrnet", &sizes)
     }
 }
 
@@ -103,6 +103,7 @@ pub struct Output {
 pub struct Agrnet {
     backbone: Resnet,
     pyramid: PyramidPooling,
+    pyramid_fuse: ConvNorm,
     edge: EdgeBranch,
     high: ConvNorm,
     low: ConvNorm,
@@ -125,15 +126,13 @@ impl Agrnet {
         config.check()?;
         let &Config { classes, state_width, low_width, reduce_width, .. } = config;
         let backbone = Resnet::new(&config.backbone.leaky(), vb.pp("backbone"))?;
-        let [c2, c3, c4, c5] = channels(backbone.levels())?;
-        let pyramid = PyramidPoolingConfig {
-            inputs: c5,
-            width: config.pyramid_width,
-            outputs: config.pyramid_width,
-            activation: ACTIVATION,
-        };
+        let [c2, c3, c4, c5] = four(backbone.levels())?.map(|level| level.channels);
+        let width = config.pyramid_width;
+        let pyramid = PyramidPooling::normalised(c5, width, ACTIVATION, vb.pp("pyramid"))?.averages_first();
+        let joined = BINS.len() * width + c5;
         Ok(Self {
-            pyramid: PyramidPooling::new(&pyramid, vb.clone())?,
+            pyramid,
+            pyramid_fuse: ConvNorm::new(joined, width, 3, LAYER, vb.pp("pyramid_fuse"))?,
             edge: EdgeBranch::new(&[c2, c3, c4], config.edge_width, ACTIVATION, vb.clone())?,
             high: layer(config.pyramid_width, state_width, vb.pp("high"))?,
             low: layer(c2, low_width, vb.pp("low"))?,
@@ -160,8 +159,8 @@ impl Agrnet {
     /// (pyramid pooling's 1x1 bin leaves batch norm one value per channel).
     pub fn forward_t(&self, image: &Tensor, train: bool) -> Result<Output> {
         let (_, _, height, width) = image.dims4()?;
-        let [c2, c3, c4, c5] = four(self.backbone.features(image, train)?)?;
-        let context = self.pyramid.forward_t(&c5, train).with_context(|| self.part("pyramid pooling", 3))?;
+        let [c2, c3, c4, c5] = four(&self.backbone.features(image, train)?)?;
+        let context = self.context(&c5, train).with_context(|| self.part("pyramid pooling", 3))?;
         let edge =
             self.edge.forward_t(&[&c2, &c3, &c4], train).with_context(|| self.part("edge branch", 0))?;
         let state = self.pixel_state(&context, &c2, train).with_context(|| self.part("pixel state", 0))?;
@@ -174,11 +173,11 @@ impl Agrnet {
 
     /// Trainable parameters and multiply-adds of each stage for one image of `size` (height, width).
     pub fn cost(&self, size: (usize, usize)) -> Vec<(String, Cost)> {
-        let mut stages = self.backbone.cost(size);
+        let mut stages = stages::of_backbone(self.backbone.cost(size));
         let sizes: Vec<_> = stages[1..].iter().map(|(_, cost)| cost.size).collect(); // after the stem
         let (fine, coarse) = (sizes[0], sizes[3]);
-        stages.iter_mut().for_each(|(name, _)| *name = format!("backbone.{name}"));
-        stages.push(("pyramid pooling".to_owned(), self.pyramid.cost(coarse)));
+        let pyramid = Cost::sum([self.pyramid.cost(coarse), self.pyramid_fuse.cost(coarse)], coarse);
+        stages.push(("pyramid pooling".to_owned(), pyramid));
         stages.push(("edge branch".to_owned(), self.edge.cost(&sizes[..3])));
         stages.push(("graph".to_owned(), Cost { size, ..self.graph_cost(fine, coarse) }));
         stages
@@ -199,11 +198,11 @@ impl Agrnet {
             self.fuse.cost(fine),
             self.score.cost(fine),
         ];
-        Cost {
-            parameters: parts.iter().map(|cost| cost.parameters).sum(),
-            multiply_adds: parts.iter().map(|cost| cost.multiply_adds).sum(),
-            size: fine,
-        }
+        Cost::sum(parts, fine)
+    }
+
+    fn context(&self, c5: &Tensor, train: bool) -> Result<Tensor> {
+        self.pyramid_fuse.forward_t(&self.pyramid.forward_t(c5, train)?, train)
     }
 
     /// What the context, brought to the finest level's size, and the finest level know of every pixel.
@@ -232,7 +231,7 @@ impl Agrnet {
 
     /// A part's name for an error, with the stride of the level it works at.
     fn part(&self, name: &str, level: usize) -> String {
-        format!("{name}, stride {}", self.backbone.levels()[level].stride)
+        part(name, &self.backbone.levels()[level])
     }
 }
 
@@ -242,25 +241,10 @@ const ACTIVATION: Activation = Activation::Leaky(0.01);
 /// A 1x1 convolution.
 const POINT: Conv2dConfig = Conv2dConfig { stride: 1, padding: 0, dilation: 1, groups: 1 };
 
+const LAYER: ConvNormConfig = ConvNormConfig { stride: 1, dilation: 1, activation: ACTIVATION };
+
 fn layer(inputs: usize, outputs: usize, vb: VarBuilder) -> Result<ConvNorm> {
-    ConvNorm::new(
-        inputs,
-        outputs,
-        1,
-        ConvNormConfig { activation: ACTIVATION, ..ConvNormConfig::default() },
-        vb,
-    )
-}
-
-fn channels(levels: &[Level]) -> Result<[usize; 4]> {
-    four(levels.iter().map(|level| level.channels).collect())
-}
-
-fn four<T>(levels: Vec<T>) -> Result<[T; 4]> {
-    let found = levels.len();
-    levels
-        .try_into()
-        .map_err(|_| candle_core::Error::msg(format!("agrnet reads four levels, the backbone gives {found}")))
+    ConvNorm::new(inputs, outputs, 1, LAYER, vb)
 }
 
 #[cfg(test)]

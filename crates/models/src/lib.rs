@@ -1,11 +1,20 @@
 //! Networks for dense prediction, one a file, named after its paper.
 //!
 //! A network is built from its `Config` and a builder, reads no file and gives out logits, never a loss. It takes the input
-//! that its backbone expects: for the residual networks, [`sconce_backbones::normalize`]d images.
+//! that its backbone expects: for the residual networks and SqueezeNet, [`sconce_backbones::normalize`]d images. AGRNet has an
+//! output of its own, the others share [`Output`].
+//!
+//! A network with dropout draws its masks from a seed and the number of the training pass, see
+//! [`Dropout`](sconce_tensors::Dropout): a run that stops after `n` passes resumes with `network.restart_dropout(seed, n)`.
 //!
 //! | module | network |
 //! |---|---|
 //! | [`agrnet`] | AGRNet: face parsing by adaptive graph representation learning and reasoning (Te et al. 2021) |
+//! | [`unet`] | U-Net: a decoder that sees every level of the encoder (Ronneberger et al. 2015) |
+//! | [`deeplab_v3_plus`] | DeepLabV3+: dilated convolutions of several rates and a decoder (Chen et al. 2018) |
+//! | [`deeplab_v3`] | DeepLabV3: the same without a decoder, in torchvision's form (Chen et al. 2017) |
+//! | [`pspnet`] | PSPNet: context pooled over bins of several sizes (Zhao et al. 2017) |
+//! | [`hair_pspnet`] | hair network: the same pooling on a SqueezeNet, with a decoder |
 //!
 //! A network built from [`Parameters`](sconce_tensors::Parameters) records what training needs. For inference alone, build it
 //! from plain tensors ([`VarBuilder::from_tensors`](candle_nn::VarBuilder::from_tensors)): it then keeps nothing behind.
@@ -49,5 +58,19 @@
 #![forbid(unsafe_code)]
 
 pub mod agrnet;
+mod config;
+pub mod deeplab_v3;
+pub mod deeplab_v3_plus;
+pub mod hair_pspnet;
+mod output;
+pub mod pspnet;
+mod stages;
+pub mod unet;
 
 pub use agrnet::Agrnet;
+pub use deeplab_v3::DeepLabV3;
+pub use deeplab_v3_plus::DeepLabV3Plus;
+pub use hair_pspnet::HairPspNet;
+pub use output::Output;
+pub use pspnet::PspNet;
+pub use unet::Unet;

@@ -1,5 +1,9 @@
 //! Two-dimensional transposed convolution: the adjoint of [`conv2d`](crate::conv2d), on the same kernels.
 
+mod layer;
+
+pub use layer::ConvTranspose2d;
+
 use candle_core::{Result, Tensor};
 
 use crate::conv::{Geometry, Transposed};

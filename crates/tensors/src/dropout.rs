@@ -1,4 +1,8 @@
-//! Dropout of whole channels, from a seed.
+//! Dropout of single elements and of whole channels, from a seed.
+
+mod layer;
+
+pub use layer::Dropout;
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -9,8 +13,32 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::filled::filled;
+use crate::hash::splitmix64;
 use crate::host;
 use crate::simd::vectorised;
+
+/// Sets single elements to zero with probability `p`, and divides the others by `1 - p` (Srivastava et al.
+/// 2014, "Dropout: a simple way to prevent neural networks from overfitting").
+///
+/// The choice depends only on `seed` and the place of the element: pass a fresh seed for every step. It is
+/// made anew in the backward pass, so that no mask is kept. Leave the call out in evaluation.
+///
+/// # Shapes
+///
+/// `x` has any shape and is f32; the result has the same shape.
+///
+/// # Errors
+///
+/// A probability outside 0..=1.
+pub fn dropout(x: &Tensor, p: f64, seed: u64) -> Result<Tensor> {
+    check_probability(p)?;
+    host::check_f32(x, "dropout")?;
+    if p == 0.0 {
+        return Ok(x.clone());
+    }
+    let dropped = (p * 2f64.powi(32)).round() as u64;
+    x.contiguous()?.apply_op1(DropElements { seed, dropped, kept: (1.0 / (1.0 - p)) as f32 })
+}
 
 /// Sets whole channels of single images to zero with probability `p`, and divides the others by `1 - p`
 /// (Tompson et al. 2015).
@@ -26,9 +54,7 @@ use crate::simd::vectorised;
 ///
 /// A probability outside 0..=1.
 pub fn dropout_channels(x: &Tensor, p: f64, seed: u64) -> Result<Tensor> {
-    if !(0.0..=1.0).contains(&p) {
-        bail!("dropout: the probability {p} is not within 0..=1");
-    }
+    check_probability(p)?;
     host::check_f32(x, "dropout")?;
     let &[images, channels, ..] = x.dims() else {
         bail!("dropout: expected (N, C, ...), got {:?}", x.dims());
@@ -40,6 +66,63 @@ pub fn dropout_channels(x: &Tensor, p: f64, seed: u64) -> Result<Tensor> {
     let kept = (1.0 / (1.0 - p)) as f32;
     let factors = (0..images * channels).map(|_| if rng.random::<f64>() < p { 0.0 } else { kept }).collect();
     x.contiguous()?.apply_op1(ScaleChannels { factors })
+}
+
+fn check_probability(p: f64) -> Result<()> {
+    if !(0.0..=1.0).contains(&p) {
+        bail!("dropout: the probability {p} is not within 0..=1");
+    }
+    Ok(())
+}
+
+/// x -> 0 or x times a factor, by the place of each element
+#[derive(Clone, Copy)]
+struct DropElements {
+    seed: u64,
+    /// How many of 2^32 equally likely numbers drop an element.
+    dropped: u64,
+    /// The factor of the others.
+    kept: f32,
+}
+
+/// Elements of one task.
+const PART: usize = 1 << 15;
+
+impl DropElements {
+    #[inline(always)]
+    fn apply(self, place: u64, x: f32) -> f32 {
+        let number = splitmix64(self.seed.wrapping_add(place)) >> 32;
+        if number < self.dropped { 0.0 } else { self.kept * x }
+    }
+}
+
+impl CustomOp1 for DropElements {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = host::slice::<f32>(x, layout, self.name())?;
+        let write = |y: &mut [MaybeUninit<f32>]| {
+            let parts = y.par_chunks_mut(PART).zip(x.par_chunks(PART)).enumerate();
+            parts.for_each(|(part, (y, x))| drop_elements(*self, (part * PART) as u64, x, y));
+        };
+        // SAFETY: the parts cover both slices, which are equally long, and each is written as a whole.
+        let y = unsafe { filled(x.len(), write) };
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, _x: &Tensor, _y: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
+        upstream.contiguous()?.apply_op1_no_bwd(self).map(Some)
+    }
+}
+
+vectorised! {
+    fn drop_elements(choice: DropElements, start: u64, x: &[f32], y: &mut [MaybeUninit<f32>]) {
+        for ((y, &x), place) in y.iter_mut().zip(x).zip(start..) {
+            y.write(choice.apply(place, x));
+        }
+    }
 }
 
 /// x -> x times a factor for each image and channel
@@ -84,6 +167,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::{assert_same_on_any_threads, assert_views_work};
     use crate::testing::{check_gradient, hashed_signed};
     use candle_core::{DType, Device};
     use proptest::prelude::*;
@@ -94,6 +178,53 @@ mod tests {
         let planes = y.flatten_to(1)?.flatten_from(1)?.to_vec2::<f32>()?;
         assert!(planes.iter().all(|plane| plane.iter().all(|&value| value == plane[0])));
         Ok(planes.iter().map(|plane| plane[0]).collect())
+    }
+
+    /// The factor of each element of ones.
+    fn element_factors(p: f64, seed: u64, count: usize) -> Result<Vec<f32>> {
+        dropout(&Tensor::ones(count, DType::F32, &Device::Cpu)?, p, seed)?.to_vec1()
+    }
+
+    #[test]
+    fn about_a_share_p_of_the_elements_is_dropped() -> Result<()> {
+        let factors = element_factors(0.25, 7, 100_000)?;
+        for part in factors.chunks(10_000) {
+            let dropped = part.iter().filter(|&&factor| factor == 0.0).count();
+            assert!((2_300..2_700).contains(&dropped), "{dropped}");
+        }
+        assert!(factors.iter().all(|&factor| factor == 0.0 || factor == 4.0 / 3.0));
+        Ok(())
+    }
+
+    #[test]
+    fn neighbours_are_dropped_independently() -> Result<()> {
+        let factors = element_factors(0.5, 3, 100_000)?;
+        for distance in [1, 2, 64, 1000] {
+            let pairs = factors.iter().zip(&factors[distance..]);
+            let equal = pairs.filter(|(a, b)| a == b).count() as f64 / (factors.len() - distance) as f64;
+            assert!((equal - 0.5).abs() < 0.01, "{distance}: {equal}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_seed_alone_decides_which_elements() -> Result<()> {
+        assert_eq!(element_factors(0.5, 1, 40_000)?, element_factors(0.5, 1, 70_000)?[..40_000]);
+        assert_ne!(element_factors(0.5, 1, 64)?, element_factors(0.5, 2, 64)?);
+        let x = hashed_signed("x", (3, 200, 123), 1.0);
+        assert_same_on_any_threads(&x, |x| dropout(x, 0.3, 5))?;
+        assert_views_work(&x.unsqueeze(0)?, |x| dropout(x, 0.3, 5))
+    }
+
+    #[test]
+    fn the_ends_of_the_range_of_elements() -> Result<()> {
+        assert_eq!(element_factors(0.0, 1, 3)?, [1.0; 3]);
+        assert_eq!(element_factors(1.0, 1, 3)?, [0.0; 3]);
+        for p in [-0.1, 1.1, f64::NAN] {
+            let error = dropout(&hashed_signed("x", (1, 1), 1.0), p, 0).unwrap_err().to_string();
+            assert!(error.contains(&p.to_string()), "{error}");
+        }
+        Ok(())
     }
 
     #[test]
@@ -137,6 +268,8 @@ mod tests {
             let inputs = [x];
             check_gradient(|x| dropout_channels(&x[0], 0.4, seed), &inputs, seed).unwrap();
             check_gradient(|x| dropout_channels(&x[0].t()?, 0.4, seed), &inputs, seed).unwrap();
+            check_gradient(|x| dropout(&x[0], 0.4, seed), &inputs, seed).unwrap();
+            check_gradient(|x| dropout(&x[0].t()?, 0.4, seed), &inputs, seed).unwrap();
         }
     }
 }

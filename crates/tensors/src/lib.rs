@@ -2,7 +2,7 @@
 //!
 //! candle supplies tensors, devices, matrix products and automatic differentiation. This crate supplies the
 //! operations of networks that label every pixel: convolution, pooling, resizing, batch normalisation,
-//! softmax over channels, each with a backward pass of its own; plain layers made of them; and a seeded store
+//! dropout, softmax over channels, each with a backward pass of its own; plain layers made of them; and a seeded store
 //! for the parameters of a network.
 //!
 //! * Images and feature maps are (N, C, H, W): N images, C channels, H rows and W columns of pixels,
@@ -50,9 +50,11 @@ mod blocks;
 mod checks;
 mod conv;
 mod conv_transpose;
+mod cost;
 mod cross_entropy;
 mod dropout;
 mod filled;
+mod hash;
 mod host;
 mod label_map;
 mod layers;
@@ -70,9 +72,9 @@ pub use activation::{Activation, add_relu, leaky_relu, relu};
 pub use allocator::keep_freed_memory;
 pub use batch_norm::BatchNorm;
 pub use conv::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
-pub use conv_transpose::{ConvTranspose2dConfig, conv_transpose2d};
+pub use conv_transpose::{ConvTranspose2d, ConvTranspose2dConfig, conv_transpose2d};
 pub use cross_entropy::pixel_cross_entropy;
-pub use dropout::dropout_channels;
+pub use dropout::{Dropout, dropout, dropout_channels};
 pub use label_map::label_map;
 pub use layers::{Conv2d, ConvNorm, ConvNormConfig, Cost};
 pub use parameters::{Loaded, Parameters};

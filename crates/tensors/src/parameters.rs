@@ -9,6 +9,8 @@ use candle_nn::{VarBuilder, var_builder::SimpleBackend};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::hash::fnv1a64;
+
 /// The store of a network's tensors.
 ///
 /// A network takes its tensors from [`Parameters::builder`] by name. A name that is asked for the first time
@@ -146,16 +148,10 @@ fn is_buffer(name: &str) -> bool {
 }
 
 /// One stream of random numbers for each name.
-fn generator(seed: u64, name: &str) -> ChaCha8Rng {
+pub(crate) fn generator(seed: u64, name: &str) -> ChaCha8Rng {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(fnv1a64(name));
     generator
-}
-
-/// The 64-bit FNV-1a hash of a name.
-pub(crate) fn fnv1a64(name: &str) -> u64 {
-    name.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 fn initial(init: &Init, shape: &Shape, rng: &mut ChaCha8Rng) -> Vec<f32> {

@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
 use serde_json::Value;
 
 use crate::Parameters;
-use crate::parameters::fnv1a64;
+use crate::hash::{fnv1a64, splitmix64};
 
 /// Reference values of one operation or network: the tensors of a safetensors file, and the JSON object under
 /// the key `attrs` of its metadata.
@@ -135,13 +135,6 @@ fn signed(u: f64) -> f64 {
 
 fn uniform(state: u64) -> f64 {
     (splitmix64(state) >> 40) as f64 / (1u64 << 24) as f64
-}
-
-fn splitmix64(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Fills every tensor of a network from its name, so that another implementation can hold the same weights

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::architecture::{Architecture, Stage, Stem, StemForm};
 
 /// Which residual network: a published depth, or a small one. How it is wired is chosen by the network that uses it:
-/// [`dilated`](Config::dilated) or [`leaky`](Config::leaky).
+/// [`dilated`](Config::dilated), [`deep`](Config::deep) or [`leaky`](Config::leaky).
 ///
 /// In TOML: `backbone = "resnet101"`, or a table `[backbone.small]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -56,6 +56,13 @@ impl Config {
         self.architecture(StemForm::Deep, stages, Activation::Leaky(0.01))
     }
 
+    /// PSPNet's form (Zhao et al. 2017): a stem of three 3x3 convolutions, output stride 8, and dilations 2 and 4 in all
+    /// blocks of the last two stages.
+    pub fn deep(&self) -> Architecture {
+        let stages = [Stage::new(1, 1, 1), Stage::new(2, 1, 1), Stage::new(1, 2, 2), Stage::new(1, 4, 4)];
+        self.architecture(StemForm::Deep, stages, Activation::None)
+    }
+
     fn architecture(&self, form: StemForm, stages: [Stage; 4], branch: Activation) -> Architecture {
         let SmallConfig { width, blocks, stem_width, stem_stride, max_pool } = self.sizes();
         let stem = Stem { form, width: stem_width, stride: stem_stride, max_pool };
@@ -75,7 +82,10 @@ impl Config {
 }
 
 /// How many image pixels one pixel of the coarsest level spans, along each axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// In TOML a number: 8, 16 or 32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "usize")]
 pub enum OutputStride {
     /// Dilations 2 and 4 in the last two stages.
     Eight,
@@ -83,6 +93,19 @@ pub enum OutputStride {
     Sixteen,
     /// No dilation: the network for classification.
     ThirtyTwo,
+}
+
+impl TryFrom<usize> for OutputStride {
+    type Error = String;
+
+    fn try_from(pixels: usize) -> Result<Self, String> {
+        match pixels {
+            8 => Ok(Self::Eight),
+            16 => Ok(Self::Sixteen),
+            32 => Ok(Self::ThirtyTwo),
+            _ => Err(format!("an output stride of {pixels}, expected 8, 16 or 32")),
+        }
+    }
 }
 
 impl OutputStride {

@@ -26,7 +26,9 @@ fn published_depths_cost_what_is_published() -> Result<()> {
         let found = cost.multiply_adds as f64 / 1e9;
         assert!((found - giga).abs() < 2e-3, "{config:?}: {found} G");
     }
-    assert_eq!(total(&Config::Resnet101.leaky(), (512, 512))?.parameters, 42_623_936);
+    for architecture in [Config::Resnet101.leaky(), Config::Resnet101.deep()] {
+        assert_eq!(total(&architecture, (512, 512))?.parameters, 42_623_936);
+    }
     Ok(())
 }
 
@@ -48,6 +50,7 @@ fn features_have_the_shapes_that_levels_announce() -> Result<()> {
         (Config::Small(TINY).leaky(), [4, 8, 8, 8]),
         (Config::Small(without_pool).leaky(), [2, 4, 4, 4]),
         (Config::Small(full_size).leaky(), [1, 2, 2, 2]),
+        (Config::Small(TINY).deep(), [4, 8, 8, 8]),
         (Config::Small(TINY).dilated(OutputStride::Eight), [4, 8, 8, 8]),
         (Config::Small(TINY).dilated(OutputStride::Sixteen), [4, 8, 16, 16]),
         (Config::Small(TINY).dilated(OutputStride::ThirtyTwo), [4, 8, 16, 32]),
@@ -76,6 +79,19 @@ fn every_parameter_receives_a_gradient() -> Result<()> {
         every_var_has_gradient(&features[3].sqr()?.sum_all()?, &parameters)?;
     }
     Ok(())
+}
+
+#[test]
+fn an_output_stride_is_a_number_of_three() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Model {
+        stride: OutputStride,
+    }
+    let read = |text| toml::from_str::<Model>(text).map(|model| model.stride);
+    assert_eq!(read("stride = 16").unwrap(), OutputStride::Sixteen);
+    let error = read("stride = 12").unwrap_err().to_string();
+    assert!(error.contains("stride of 12, expected 8, 16 or 32") && error.contains("line 1"), "{error}");
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,103 +5,70 @@ use candle_nn::VarBuilder;
 use sconce_backbones::resnet;
 use sconce_losses::agrnet as loss;
 use sconce_models::agrnet::{Agrnet, Config, Output};
-use sconce_optim::{Config as OptimConfig, sgd};
-use sconce_tensors::Parameters;
-use sconce_tensors::testing::{Golden, every_var_has_gradient, fill, hashed_signed, hashed_uniform};
+use sconce_tensors::Cost;
+use sconce_tensors::testing::{every_var_has_gradient, fill, hashed_signed, hashed_uniform};
 
-use crate::network::{self, Trajectory};
+use crate::network::{Network, check_golden, check_trajectory, filled, total_cost};
 
 const WEIGHTS: loss::Config =
     loss::Config { parsing: 1., edge: 1., boundary: 1., distance: 0.5, all_vertices: true };
 
-fn filled(config: &Config) -> Result<(Agrnet, Parameters)> {
-    let parameters = Parameters::new(0, &Device::Cpu);
-    let network = Agrnet::new(config, parameters.builder())?;
-    fill(&parameters)?;
-    Ok((network, parameters))
-}
+impl Network for Agrnet {
+    type Config = Config;
+    type Output = Output;
 
-fn outputs(output: &Output) -> [(&'static str, &Tensor); 4] {
-    [
-        ("logits", &output.logits),
-        ("edge", &output.edge),
-        ("initial", &output.initial),
-        ("vertices", &output.vertices),
-    ]
-}
+    fn build(config: &Config, vb: VarBuilder) -> Result<Self> {
+        Agrnet::new(config, vb)
+    }
 
-fn total_loss(output: &Output, labels: &Tensor, edges: &Tensor) -> Result<Tensor> {
-    let Output { logits, edge, initial, vertices } = output;
-    Ok(loss::agrnet(logits, initial, edge, vertices, labels, edges, &WEIGHTS)?.total)
-}
+    fn run(&self, image: &Tensor, train: bool) -> Result<Output> {
+        self.forward_t(image, train)
+    }
 
-fn check_golden(golden: &Golden, network: &Agrnet, parameters: &Parameters) -> Result<()> {
-    let (height, width) = network::size(golden);
-    let image = hashed_signed("image", (2, 3, height, width), 2.);
-    let output = network.forward_t(&image.narrow(0, 0, 1)?, false)?;
-    network::check_evaluation(golden, &outputs(&output))?;
+    fn cost(&self, size: (usize, usize)) -> Vec<(String, Cost)> {
+        Agrnet::cost(self, size)
+    }
 
-    let output = network.forward_t(&image, true)?;
-    let loss = total_loss(&output, &golden.tensor("in.labels")?, &golden.tensor("in.edges")?)?;
-    network::check_loss(golden, &loss, &outputs(&output))?;
-    network::check_buffers(golden, parameters)?;
-    network::check_gradients(golden, &loss.backward()?, parameters)
+    fn outputs(output: &Output) -> Vec<(&'static str, &Tensor)> {
+        vec![
+            ("logits", &output.logits),
+            ("edge", &output.edge),
+            ("initial", &output.initial),
+            ("vertices", &output.vertices),
+        ]
+    }
+
+    fn loss(output: &Output, labels: &Tensor, edges: &Tensor) -> Result<Tensor> {
+        let Output { logits, edge, initial, vertices } = output;
+        Ok(loss::agrnet(logits, initial, edge, vertices, labels, edges, &WEIGHTS)?.total)
+    }
 }
 
 #[test]
 fn depth_101_with_19_classes_equals_the_reference() -> Result<()> {
-    let (network, parameters) = filled(&Config::resnet101(19))?;
+    let (network, parameters) = filled::<Agrnet>(&Config::resnet101(19))?;
     assert_eq!(parameters.count(), 66_540_303);
     check_cost(&network);
-    check_golden(&network::open("agrnet")?, &network, &parameters)
+    check_golden("agrnet", &network, &parameters)
 }
 
 /// Parameters and multiply-adds at 512 x 512, known from the published code.
 fn check_cost(network: &Agrnet) {
-    let costs = network.cost((512, 512));
-    let giga = |prefix: &str| {
-        let stages = costs.iter().filter(|(name, _)| name.starts_with(prefix));
-        stages.map(|(_, cost)| cost.multiply_adds as f64).sum::<f64>() / 1e9
-    };
+    let giga = |prefix: &str| total_cost(network, (512, 512), prefix).multiply_adds as f64 / 1e9;
     for (prefix, want) in [("backbone", 184.3), ("pyramid", 77.4), ("edge", 2.8), ("graph", 4.0), ("", 268.5)]
     {
         assert!((giga(prefix) - want).abs() < 0.05, "{prefix}: {} G instead of {want}", giga(prefix));
     }
-    let parameters: u64 = costs.iter().map(|(_, cost)| cost.parameters).sum();
-    assert_eq!(parameters, 66_540_303);
-    assert_eq!(costs.last().unwrap().1.size, (512, 512));
+    assert_eq!(total_cost(network, (512, 512), "").parameters, 66_540_303);
+    assert_eq!(network.cost((512, 512)).last().unwrap().1.size, (512, 512));
 }
 
 #[test]
 fn depth_50_equals_the_reference_and_its_training() -> Result<()> {
-    let (network, parameters) = filled(&Config::resnet50(11))?;
-    check_golden(&network::open("agrnet_r50_c11")?, &network, &parameters)?;
+    let (network, parameters) = filled::<Agrnet>(&Config::resnet50(11))?;
+    check_golden("agrnet_r50_c11", &network, &parameters)?;
     fill(&parameters)?; // the running statistics have moved
-    check_trajectory(&network::open("agrnet_r50_c11_trajectory")?, &network, &parameters)
-}
-
-/// Eight steps in which batch norm keeps its running statistics.
-fn check_trajectory(golden: &Golden, network: &Agrnet, parameters: &Parameters) -> Result<()> {
-    let number = |name: &str| golden.attrs()[name].as_f64().unwrap();
-    let config = sgd::Config {
-        lr: number("lr"),
-        momentum: number("momentum"),
-        weight_decay: number("weight_decay"),
-        nesterov: false,
-    };
-    let mut optimizer = OptimConfig::Sgd(config).build(parameters)?;
-    let (height, width) = network::size(golden);
-    let (labels, edges) = (golden.tensor("in.labels")?, golden.tensor("in.edges")?);
-    let mut trajectory = Trajectory::new(golden, parameters)?;
-    for step in 0..8 {
-        let image = hashed_signed(&format!("image/{step}"), (2, 3, height, width), 2.);
-        let output = network.forward_t(&image, false)?;
-        let loss = total_loss(&output, &labels.get(step)?, &edges.get(step)?)?;
-        optimizer.step(&loss.backward()?, number("lr"))?;
-        trajectory.see(step, &loss)?;
-    }
-    trajectory.check();
-    Ok(())
+    check_trajectory("agrnet_r50_c11", &network, &parameters)
 }
 
 /// A network of a few thousand parameters.
@@ -127,17 +94,17 @@ fn small() -> Config {
 
 #[test]
 fn every_parameter_receives_a_gradient() -> Result<()> {
-    let (network, parameters) = filled(&small())?;
+    let (network, parameters) = filled::<Agrnet>(&small())?;
     let (height, width) = (33, 50);
     let output = network.forward_t(&hashed_signed("image", (2, 3, height, width), 2.), true)?;
     let labels = (hashed_uniform("labels", (2, height, width)) * 5.)?.to_dtype(DType::U8)?;
     let edges = labels.ge(3u8)?;
-    every_var_has_gradient(&total_loss(&output, &labels, &edges)?, &parameters)
+    every_var_has_gradient(&Agrnet::loss(&output, &labels, &edges)?, &parameters)
 }
 
 #[test]
 fn shapes_follow_the_image() -> Result<()> {
-    let (network, _) = filled(&small())?;
+    let (network, _) = filled::<Agrnet>(&small())?;
     for (height, width) in [(33, 50), (64, 64), (7, 9)] {
         let output = network.forward_t(&hashed_signed("image", (1, 3, height, width), 2.), false)?;
         let (h, w) = (height.div_ceil(2), width.div_ceil(2)); // the stem strides by 2 and has no pool
@@ -151,12 +118,13 @@ fn shapes_follow_the_image() -> Result<()> {
 
 #[test]
 fn a_network_of_plain_tensors_records_nothing() -> Result<()> {
-    let (network, parameters) = filled(&small())?;
+    let (network, parameters) = filled::<Agrnet>(&small())?;
     let tensors: HashMap<_, _> = parameters.tensors().into_iter().collect();
     let plain = Agrnet::new(&small(), VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))?;
     let image = hashed_signed("image", (1, 3, 24, 31), 2.);
     let (recorded, output) = (network.forward_t(&image, false)?, plain.forward_t(&image, false)?);
-    for ((name, recorded), (_, plain)) in outputs(&recorded).into_iter().zip(outputs(&output)) {
+    for ((name, recorded), (_, plain)) in Agrnet::outputs(&recorded).into_iter().zip(Agrnet::outputs(&output))
+    {
         assert!(recorded.track_op() && !plain.track_op(), "{name}");
         let (a, b) = (recorded.flatten_all()?.to_vec1::<f32>()?, plain.flatten_all()?.to_vec1::<f32>()?);
         assert_eq!(a, b, "{name}");
@@ -166,7 +134,7 @@ fn a_network_of_plain_tensors_records_nothing() -> Result<()> {
 
 #[test]
 fn the_edge_branch_learns_from_its_own_loss_alone() -> Result<()> {
-    let (network, parameters) = filled(&small())?;
+    let (network, parameters) = filled::<Agrnet>(&small())?;
     let output = network.forward_t(&hashed_signed("image", (1, 3, 24, 31), 2.), false)?;
     let gradients = output.logits.sqr()?.sum_all()?.backward()?;
     for (name, var) in parameters.trainable() {
@@ -178,7 +146,7 @@ fn the_edge_branch_learns_from_its_own_loss_alone() -> Result<()> {
 
 #[test]
 fn a_batch_of_one_in_training_is_refused_with_its_place() -> Result<()> {
-    let (network, _) = filled(&small())?;
+    let (network, _) = filled::<Agrnet>(&small())?;
     let error = network.forward_t(&hashed_signed("image", (1, 3, 24, 31), 2.), true).unwrap_err().to_string();
     assert!(error.contains("pyramid pooling, stride 4") && error.contains("1x1 bins"), "{error}");
     Ok(())
@@ -186,7 +154,7 @@ fn a_batch_of_one_in_training_is_refused_with_its_place() -> Result<()> {
 
 #[test]
 fn an_image_with_fewer_pixels_than_vertices_is_refused() -> Result<()> {
-    let (network, _) = filled(&Config { vertices_per_class: 5, ..small() })?;
+    let (network, _) = filled::<Agrnet>(&Config { vertices_per_class: 5, ..small() })?;
     let error = network.forward_t(&hashed_signed("image", (1, 3, 4, 4), 2.), false).unwrap_err().to_string();
     assert!(error.contains("graph, stride 2") && error.contains("5 vertices per class"), "{error}");
     Ok(())

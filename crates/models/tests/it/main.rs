@@ -1,4 +1,9 @@
 //! Whole networks against PyTorch's results in f64.
 
 mod agrnet;
+mod deeplab;
+mod hair;
 mod network;
+mod pspnet;
+mod segmentation;
+mod unet;

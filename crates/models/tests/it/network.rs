@@ -1,23 +1,125 @@
-//! Compares a whole network with its golden.
+//! Compares whole networks with their goldens.
 //!
-//! The golden's metadata says how far PyTorch's own f32 run is from its f64 results. Ours is right within three times that, and
-//! within 1e-4 of the largest value for outputs and 2e-3 for what a training step gives.
+//! The golden's metadata says how far PyTorch's own f32 run is from its f64 results. Ours is right within
+//! three times that, and within 1e-4 of the largest value for outputs and 2e-3 for what a training step
+//! gives.
 
 use std::path::Path;
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Result, Tensor};
-use sconce_tensors::Parameters;
-use sconce_tensors::testing::{Golden, hashed_signed};
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
+use sconce_optim::{Config as OptimConfig, adam, sgd};
+use sconce_tensors::testing::{Golden, every_var_has_gradient, fill, hashed_signed, hashed_uniform};
+use sconce_tensors::{Cost, Parameters};
 
-pub(crate) fn open(name: &str) -> Result<Golden> {
+fn open(name: &str) -> Result<Golden> {
     Golden::open(&Path::new("tests/golden").join(format!("{name}.safetensors")))
 }
 
-/// The golden's image height and width.
-pub(crate) fn size(golden: &Golden) -> (usize, usize) {
+/// What the goldens of a network need to know about it.
+pub(crate) trait Network: Sized {
+    type Config;
+    type Output;
+
+    fn build(config: &Self::Config, vb: VarBuilder) -> Result<Self>;
+    fn run(&self, image: &Tensor, train: bool) -> Result<Self::Output>;
+    fn cost(&self, size: (usize, usize)) -> Vec<(String, Cost)>;
+
+    /// The outputs that the golden holds, by its names.
+    fn outputs(output: &Self::Output) -> Vec<(&'static str, &Tensor)>;
+
+    /// The loss that the golden was made with.
+    fn loss(output: &Self::Output, labels: &Tensor, edges: &Tensor) -> Result<Tensor>;
+}
+
+/// A network whose tensors hold what their names say.
+pub(crate) fn filled<N: Network>(config: &N::Config) -> Result<(N, Parameters)> {
+    let parameters = Parameters::new(0, &Device::Cpu);
+    let network = N::build(config, parameters.builder())?;
+    fill(&parameters)?;
+    Ok((network, parameters))
+}
+
+/// Evaluation, and one step of training in which batch norm uses the batch's statistics.
+pub(crate) fn check_golden<N: Network>(name: &str, network: &N, parameters: &Parameters) -> Result<()> {
+    let golden = open(name)?;
+    let image = image("image", &golden);
+    let output = network.run(&image.narrow(0, 0, 1)?, false)?;
+    check_evaluation(&golden, &N::outputs(&output))?;
+
+    let output = network.run(&image, true)?;
+    let loss = N::loss(&output, &golden.tensor("in.labels")?, &golden.tensor("in.edges")?)?;
+    check_loss(&golden, &loss, &N::outputs(&output))?;
+    check_buffers(&golden, parameters)?;
+    check_gradients(&golden, &loss.backward()?, parameters)
+}
+
+/// Eight steps of training. Where the golden's batch norm is "frozen", it uses its running statistics and
+/// keeps them.
+pub(crate) fn check_trajectory<N: Network>(name: &str, network: &N, parameters: &Parameters) -> Result<()> {
+    let golden = open(&format!("{name}_trajectory"))?;
+    let optimizer = optimizer(&golden);
+    let (mut step_by, lr) = (optimizer.build(parameters)?, optimizer.lr());
+    let train = golden.attrs()["batch_norm"] == "training";
+    let (labels, edges) = (golden.tensor("in.labels")?, golden.tensor("in.edges")?);
+    let mut trajectory = Trajectory::new(&golden, parameters)?;
+    for step in 0..8 {
+        let output = network.run(&image(&format!("image/{step}"), &golden), train)?;
+        let loss = N::loss(&output, &labels.get(step)?, &edges.get(step)?)?;
+        step_by.step(&loss.backward()?, lr)?;
+        trajectory.see(step, &loss)?;
+    }
+    trajectory.check();
+    Ok(())
+}
+
+fn optimizer(golden: &Golden) -> OptimConfig {
+    let number = |name: &str| golden.attrs()[name].as_f64().unwrap();
+    match golden.attrs()["optimiser"].as_str() {
+        Some("sgd") => OptimConfig::Sgd(sgd::Config {
+            lr: number("lr"),
+            momentum: number("momentum"),
+            weight_decay: number("weight_decay"),
+            nesterov: false,
+        }),
+        Some("adam") => {
+            let (betas, eps) = ([0.9, 0.999], 1e-8); // PyTorch's
+            OptimConfig::Adam(adam::Config { lr: number("lr"), betas, eps, weight_decay: 0. })
+        }
+        other => panic!("an optimiser {other:?}"),
+    }
+}
+
+/// Two images of the golden's size.
+fn image(name: &str, golden: &Golden) -> Tensor {
     let side = |i: usize| golden.attrs()["size"][i].as_u64().unwrap() as usize;
-    (side(0), side(1))
+    hashed_signed(name, (2, 3, side(0), side(1)), 2.)
+}
+
+/// Parameters of all stages together, and multiply-adds of those whose name starts with `prefix`.
+pub(crate) fn total_cost<N: Network>(network: &N, size: (usize, usize), prefix: &str) -> Cost {
+    let stages = network.cost(size).into_iter();
+    Cost::sum(stages.filter(|(name, _)| name.starts_with(prefix)).map(|(_, cost)| cost), size)
+}
+
+/// The network without a golden: costs count every parameter, each of which receives a gradient, and outputs
+/// follow the image.
+pub(crate) fn check_wiring<N: Network>(config: &N::Config, classes: usize) -> Result<()> {
+    let (network, parameters) = filled::<N>(config)?;
+    assert_eq!(total_cost(&network, (64, 64), "").parameters, parameters.count() as u64);
+    let (height, width) = (39, 50);
+    let labels = (hashed_uniform("labels", (2, height, width)) * classes.max(2) as f64)?;
+    let labels = labels.to_dtype(DType::U8)?;
+    let output = network.run(&hashed_signed("image", (2, 3, height, width), 2.), true)?;
+    every_var_has_gradient(&N::loss(&output, &labels, &labels.ge(1u8)?)?, &parameters)?;
+    for (height, width) in [(33, 50), (64, 64), (17, 23)] {
+        let output = network.run(&hashed_signed("image", (1, 3, height, width), 2.), false)?;
+        for (name, map) in N::outputs(&output) {
+            assert_eq!(map.dims(), [1, classes, height, width], "{name}");
+        }
+    }
+    Ok(())
 }
 
 /// The worst relative deviation seen of one kind, and the most that is right.
@@ -49,7 +151,7 @@ impl Deviation {
 }
 
 /// Outputs in evaluation mode, element by element, relative to the largest of each output.
-pub(crate) fn check_evaluation(golden: &Golden, outputs: &[(&str, &Tensor)]) -> Result<()> {
+fn check_evaluation(golden: &Golden, outputs: &[(&str, &Tensor)]) -> Result<()> {
     let mut deviation = Deviation::new(golden, "eval", 1e-4);
     for (name, output) in outputs {
         let want = golden.tensor(&format!("eval.{name}"))?;
@@ -65,7 +167,7 @@ pub(crate) fn check_evaluation(golden: &Golden, outputs: &[(&str, &Tensor)]) -> 
 }
 
 /// The loss of a training step, and the sums of the outputs that it came from.
-pub(crate) fn check_loss(golden: &Golden, loss: &Tensor, outputs: &[(&str, &Tensor)]) -> Result<()> {
+fn check_loss(golden: &Golden, loss: &Tensor, outputs: &[(&str, &Tensor)]) -> Result<()> {
     let mut deviation = Deviation::new(golden, "loss", 2e-3);
     let want = number(golden, "train.loss")?;
     deviation.see("loss", values(loss)?[0] - want, want);
@@ -80,8 +182,9 @@ pub(crate) fn check_loss(golden: &Golden, loss: &Tensor, outputs: &[(&str, &Tens
     Ok(())
 }
 
-/// The norm of every parameter's gradient, and its dot product with a direction made from the parameter's name.
-pub(crate) fn check_gradients(golden: &Golden, gradients: &GradStore, parameters: &Parameters) -> Result<()> {
+/// The norm of every parameter's gradient, and its dot product with a direction made from the parameter's
+/// name.
+fn check_gradients(golden: &Golden, gradients: &GradStore, parameters: &Parameters) -> Result<()> {
     let (norms, dots) = (values(&golden.tensor("grad.norm")?)?, values(&golden.tensor("grad.dot")?)?);
     let names = names(golden, "parameters");
     let trainable = parameters.trainable();
@@ -102,7 +205,7 @@ pub(crate) fn check_gradients(golden: &Golden, gradients: &GradStore, parameters
 }
 
 /// The sum of every running statistic after a training step.
-pub(crate) fn check_buffers(golden: &Golden, parameters: &Parameters) -> Result<()> {
+fn check_buffers(golden: &Golden, parameters: &Parameters) -> Result<()> {
     let want = values(&golden.tensor("buffer.sum")?)?;
     let tensors = parameters.tensors();
     let mut deviation = Deviation::new(golden, "buffer", 2e-3);
@@ -114,22 +217,23 @@ pub(crate) fn check_buffers(golden: &Golden, parameters: &Parameters) -> Result<
     Ok(())
 }
 
-/// One step of a trajectory after another: its loss, and the parameters' dot product with their directions after it.
-pub(crate) struct Trajectory<'a> {
+/// One step of a trajectory after another: its loss, and the parameters' dot product with their directions
+/// after it.
+struct Trajectory<'a> {
     loss: (Deviation, Vec<f64>),
     probe: (Deviation, Vec<f64>),
     parameters: &'a Parameters,
 }
 
 impl<'a> Trajectory<'a> {
-    pub(crate) fn new(golden: &Golden, parameters: &'a Parameters) -> Result<Self> {
+    fn new(golden: &Golden, parameters: &'a Parameters) -> Result<Self> {
         let kind = |kind, name| {
             Ok::<_, candle_core::Error>((Deviation::new(golden, kind, 2e-3), values(&golden.tensor(name)?)?))
         };
         Ok(Self { loss: kind("loss", "out.loss")?, probe: kind("probe", "out.probe")?, parameters })
     }
 
-    pub(crate) fn see(&mut self, step: usize, loss: &Tensor) -> Result<()> {
+    fn see(&mut self, step: usize, loss: &Tensor) -> Result<()> {
         let mut sum = 0.;
         for (name, var) in self.parameters.trainable() {
             sum += dot(&var, &probe(&name, &var))?;
@@ -140,7 +244,7 @@ impl<'a> Trajectory<'a> {
         Ok(())
     }
 
-    pub(crate) fn check(self) {
+    fn check(self) {
         self.loss.0.check();
         self.probe.0.check();
     }

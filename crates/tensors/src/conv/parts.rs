@@ -1,6 +1,12 @@
 //! Memory that is filled in parts by parallel tasks, and scratch memory of the tasks.
 
 use std::cell::Cell;
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+/// Floats that are worth a task.
+const PARALLEL: usize = 1 << 14;
 
 /// A vector of `len` floats, each written by `fill`, without the cost of setting it to zero first.
 ///
@@ -24,12 +30,26 @@ pub(super) fn zeroed(len: usize, fill: impl FnOnce(Parts)) -> Vec<f32> {
 
 /// The sum of `slices` vectors of `len` floats, one behind the other, to which `add` adds; summed in their order.
 pub(super) fn sum_slices(slices: usize, len: usize, add: impl FnOnce(Parts)) -> Vec<f32> {
-    let mut values = zeroed(slices * len, add);
+    sum(zeroed(slices * len, add), len)
+}
+
+/// As `sum_slices`, of floats that `fill` writes.
+///
+/// # Safety
+///
+/// `fill` must write every element.
+pub(super) unsafe fn sum_written(slices: usize, len: usize, fill: impl FnOnce(Parts)) -> Vec<f32> {
+    // SAFETY: by contract.
+    sum(unsafe { filled(slices * len, fill) }, len)
+}
+
+fn sum(mut values: Vec<f32>, len: usize) -> Vec<f32> {
     let (sum, rest) = values.split_at_mut(len);
     for slice in rest.chunks_exact(len) {
-        sum.iter_mut().zip(slice).for_each(|(sum, value)| *sum += *value);
+        sum.par_iter_mut().with_min_len(PARALLEL).zip(slice).for_each(|(sum, value)| *sum += *value);
     }
     values.truncate(len);
+    values.shrink_to_fit();
     values
 }
 
@@ -50,6 +70,18 @@ impl Parts {
     pub(super) fn at(&self, offset: usize) -> *mut f32 {
         assert!(offset <= self.len);
         self.start.wrapping_add(offset)
+    }
+
+    /// The elements from `offset` on, to be written.
+    ///
+    /// # Safety
+    ///
+    /// No other task may use these elements while the slice lives.
+    #[expect(clippy::mut_from_ref, reason = "tasks share the memory and borrow disjoint parts of it")]
+    pub(super) unsafe fn uninit(&self, offset: usize, len: usize) -> &mut [MaybeUninit<f32>] {
+        assert!(offset + len <= self.len);
+        // SAFETY: inside the allocation by the assertion, not aliased by contract; any bytes are valid.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(offset).cast(), len) }
     }
 
     /// The elements from `offset` on.

@@ -85,15 +85,24 @@ pub(super) fn kernel<const N: usize>(g: &[[f32; N]; 9]) -> [[f32; N]; POINTS] {
     u
 }
 
-/// From products to the kernel's gradient, `Gᵀ s G`.
+/// From products to the kernel's gradient, `Gᵀ s G`; for `N` kernels at once.
 #[inline(always)]
-pub(super) fn kernel_gradient(s: &[f32; POINTS]) -> [f32; 9] {
-    let column = |a: f32, b: f32, c: f32, d: f32| [a + 0.5 * (b + c), 0.5 * (b - c), 0.5 * (b + c) + d];
-    let columns: [[f32; 3]; 4] = std::array::from_fn(|j| column(s[j], s[4 + j], s[8 + j], s[12 + j]));
-    let mut g = [0.0; 9];
-    for i in 0..3 {
-        let row = column(columns[0][i], columns[1][i], columns[2][i], columns[3][i]);
-        g[3 * i..3 * i + 3].copy_from_slice(&row);
+pub(super) fn kernel_gradient<const N: usize>(s: &[[f32; N]; POINTS]) -> [[f32; N]; 9] {
+    let mut rows = [[0.0; N]; 12];
+    let mut g = [[0.0; N]; 9];
+    for n in 0..N {
+        for j in 0..4 {
+            let (b, c) = (s[4 + j][n], s[8 + j][n]);
+            rows[j][n] = s[j][n] + 0.5 * (b + c);
+            rows[4 + j][n] = 0.5 * (b - c);
+            rows[8 + j][n] = 0.5 * (b + c) + s[12 + j][n];
+        }
+        for i in 0..3 {
+            let (b, c) = (rows[4 * i + 1][n], rows[4 * i + 2][n]);
+            g[3 * i][n] = rows[4 * i][n] + 0.5 * (b + c);
+            g[3 * i + 1][n] = 0.5 * (b - c);
+            g[3 * i + 2][n] = 0.5 * (b + c) + rows[4 * i + 3][n];
+        }
     }
     g
 }

@@ -8,7 +8,7 @@ use super::{Grid, POINTS, Phase, pays, transform};
 use crate::conv::Geometry;
 use crate::conv::forward::reach;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
-use crate::conv::parts::{Parts, sum_slices, with_scratch};
+use crate::conv::parts::{Parts, sum_written, with_scratch};
 use crate::conv::vectors::Vectors;
 
 /// Input and output channels of a task.
@@ -38,7 +38,7 @@ pub(in crate::conv) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32
     let parts = channel_parts * result_parts;
     let slices = TASKS.div_ceil(groups * parts).min(units.len());
     let size = groups * outputs * inputs * 9;
-    Some(sum_slices(slices, size, |dw| {
+    let write = |dw: Parts| {
         (0..slices * groups * parts).into_par_iter().for_each(|task| {
             let (rest, part) = (task / parts, task % parts);
             let (slice, group) = (rest / groups, rest % groups);
@@ -57,7 +57,9 @@ pub(in crate::conv) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32
             };
             with_scratch(task.scratch(), |scratch| run(TaskIn { task, scratch }));
         });
-    }))
+    };
+    // SAFETY: the tasks of a slice write the weights of all groups, inputs and outputs.
+    Some(unsafe { sum_written(slices, size, write) })
 }
 
 /// The size and number of about equal parts of `all`, multiples of `step` and at most `most`.
@@ -273,18 +275,29 @@ impl Task<'_> {
         }
     }
 
-    /// Transforms the sums to weights and adds them to the gradient.
+    /// Transforms the sums to weights and writes them.
     #[inline(always)]
     fn finish(&self, sums: &[f32]) {
         let row = self.row();
         let point = sums.len() / POINTS;
-        for (place, input) in self.inputs.clone().enumerate() {
-            for (lane, output) in self.outputs.clone().enumerate() {
-                let products = std::array::from_fn(|index| sums[index * point + place * row + lane]);
-                let start = self.first + (output * self.geometry.inputs + input) * 9;
-                // SAFETY: no other task uses these weights; they have been set to zero.
-                let weights = unsafe { self.dw.slice(start, 9) };
-                weights.copy_from_slice(&transform::kernel_gradient(&products));
+        for first in (0..self.outputs.len()).step_by(MOST_LANES) {
+            let lanes = MOST_LANES.min(self.outputs.len() - first);
+            for (place, input) in self.inputs.clone().enumerate() {
+                let mut products = [[0.0; MOST_LANES]; POINTS];
+                for (index, products) in products.iter_mut().enumerate() {
+                    let from = index * point + place * row + first;
+                    products.copy_from_slice(&sums[from..from + MOST_LANES]);
+                }
+                let kernels = transform::kernel_gradient(&products);
+                for lane in 0..lanes {
+                    let output = self.outputs.start + first + lane;
+                    let start = self.first + (output * self.geometry.inputs + input) * 9;
+                    // SAFETY: no other task uses these weights.
+                    let weights = unsafe { self.dw.uninit(start, 9) };
+                    for (weight, values) in weights.iter_mut().zip(&kernels) {
+                        weight.write(values[lane]);
+                    }
+                }
             }
         }
     }

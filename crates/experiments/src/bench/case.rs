@@ -1,0 +1,117 @@
+//! What is timed: the names and sizes of the peer's script.
+
+use anyhow::{Result, bail};
+
+use super::convolution::{self, Convolution};
+use super::network::{self, Network};
+use super::timing::Measurement;
+
+/// One timed piece of work.
+#[derive(Debug, Clone)]
+pub(super) struct Case {
+    pub(super) name: String,
+    work: Work,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    Train(Network, [usize; 3]),
+    Infer(Network, [usize; 3]),
+    Forward(Convolution),
+    Backward(Convolution),
+    Matmul,
+}
+
+/// Batch, height and width of a training step's images.
+const TRAIN: [(Network, [usize; 3]); 6] = [
+    (Network::Agrnet, [2, 256, 256]),
+    (Network::AgrnetR50C11, [2, 128, 128]),
+    (Network::UnetBilinear, [1, 256, 256]),
+    (Network::HairPspnet, [4, 256, 256]),
+    (Network::DeeplabV3PlusR50, [2, 224, 224]),
+    (Network::PspnetR50, [2, 225, 225]),
+];
+
+/// Batch, height and width of a prediction's images.
+const INFER: [(Network, [usize; 3]); 5] = [
+    (Network::Agrnet, [1, 512, 512]),
+    (Network::UnetBilinear, [1, 512, 512]),
+    (Network::HairPspnet, [1, 512, 512]),
+    (Network::DeeplabV3PlusR101, [1, 513, 513]),
+    (Network::DeeplabV3R101, [1, 520, 520]),
+];
+
+impl Case {
+    fn all() -> Vec<Self> {
+        let case = |name: String, work| Self { name, work };
+        let mut cases = Vec::new();
+        for (network, size) in TRAIN {
+            cases.push(case(format!("train/{}", network.name()), Work::Train(network, size)));
+        }
+        for (network, size) in INFER {
+            cases.push(case(format!("infer/{}", network.name()), Work::Infer(network, size)));
+        }
+        for (name, convolution) in convolution::ALL {
+            cases.push(case(format!("op/{name}/forward"), Work::Forward(convolution)));
+            cases.push(case(format!("op/{name}/backward"), Work::Backward(convolution)));
+        }
+        cases.push(case("op/matmul_2048".to_owned(), Work::Matmul));
+        cases
+    }
+
+    /// Times the case in this process, for about `seconds`.
+    pub(super) fn measure(&self, seconds: f64) -> Result<Measurement> {
+        match self.work {
+            Work::Train(network, size) => network::train(&self.name, network, size, seconds),
+            Work::Infer(network, size) => network::infer(&self.name, network, size, seconds),
+            Work::Forward(convolution) => convolution.forward(&self.name, seconds),
+            Work::Backward(convolution) => convolution.backward(&self.name, seconds),
+            Work::Matmul => convolution::matmul(&self.name, seconds),
+        }
+    }
+}
+
+/// The cases of these names, all if there are none; a name may end in `*`.
+pub(super) fn matching(names: &[String]) -> Result<Vec<Case>> {
+    let all = Case::all();
+    let matches = |name: &str, case: &Case| match name.strip_suffix('*') {
+        Some(start) => case.name.starts_with(start),
+        None => case.name == name,
+    };
+    for name in names {
+        if !all.iter().any(|case| matches(name, case)) {
+            let known: Vec<_> = all.iter().map(|case| case.name.as_str()).collect();
+            bail!("there is no case '{name}'; the cases are:\n  {}", known.join("\n  "));
+        }
+    }
+    let wanted = |case: &Case| names.is_empty() || names.iter().any(|name| matches(name, case));
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_choose_cases() {
+        let count = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            matching(&names).map(|cases| cases.len())
+        };
+        assert_eq!(count(&[]).unwrap(), 6 + 5 + 14 + 1);
+        assert_eq!(count(&["train/*"]).unwrap(), 6);
+        assert_eq!(count(&["op/matmul_2048", "infer/agrnet"]).unwrap(), 2);
+        let error = count(&["train/resnet"]).unwrap_err().to_string();
+        assert!(error.contains("train/resnet") && error.contains("train/agrnet_r50_c11"), "{error}");
+    }
+
+    #[test]
+    fn an_operation_is_measured() {
+        let case = &matching(&["op/conv3x3_16_64@127/forward".to_owned()]).unwrap()[0];
+        let measurement = case.measure(0.0).unwrap();
+        assert_eq!(measurement.case, case.name);
+        assert_eq!(measurement.runs, 3);
+        assert!(measurement.median_ms >= measurement.min_ms && measurement.min_ms > 0.0);
+        assert!(measurement.peak_mib > 0 && measurement.gflops.is_some());
+    }
+}

@@ -1,0 +1,45 @@
+//! A case in a process of its own.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::Case;
+use super::timing::Measurement;
+
+/// This program, with as many threads for candle's operations as for ours.
+pub(super) fn ours(case: &Case, threads: u16, seconds: f64) -> Result<Measurement> {
+    let program = std::env::current_exe().context("the path of this program is unknown")?;
+    let mut command = Command::new(program);
+    command.args(["bench", "--here", "--case", &case.name, "--seconds", &seconds.to_string()]);
+    command.env("RAYON_NUM_THREADS", threads.to_string()).env("CANDLE_NUM_THREADS", threads.to_string());
+    line(command).with_context(|| format!("timing {}", case.name))
+}
+
+/// The peer's script in the given interpreter.
+pub(super) fn peer(python: &Path, case: &Case, threads: u16, seconds: f64) -> Result<Measurement> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer/bench_torch.py");
+    let mut command = Command::new(python);
+    command.arg(&script).args(["--case", &case.name, "--seconds", &seconds.to_string()]);
+    command.args(["--threads", &threads.to_string()]);
+    line(command).with_context(|| {
+        let requirements = script.with_file_name("requirements.txt");
+        format!(
+            "timing {} with {}, an interpreter that needs the packages of {}",
+            case.name,
+            python.display(),
+            requirements.display()
+        )
+    })
+}
+
+/// Runs a command that prints one measurement.
+fn line(mut command: Command) -> Result<Measurement> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("it ended with {}", output.status);
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(text.trim()).with_context(|| format!("it printed '{}'", text.trim()))
+}

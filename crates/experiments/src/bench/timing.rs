@@ -1,0 +1,100 @@
+//! How a figure is taken: two runs to warm up, then as many as fit the time, at least three.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use sconce_runs::peak_memory;
+use serde::{Deserialize, Serialize};
+
+/// Runs after which a case ends before its time is over.
+const MOST_RUNS: usize = 200;
+
+/// One line of output; the peer prints the same fields with its own version in place of `sconce`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Measurement {
+    pub(super) case: String,
+    /// Of the input.
+    pub(super) shape: Vec<usize>,
+    pub(super) median_ms: f64,
+    pub(super) min_ms: f64,
+    pub(super) runs: usize,
+    /// 10^9 operations a second at the median: a multiply-add is 2; convolutions and matrix products only.
+    pub(super) gflops: Option<f64>,
+    /// The most memory the process has held, in MiB.
+    pub(super) peak_mib: u64,
+    pub(super) threads: usize,
+    /// Version of the program that was timed.
+    #[serde(alias = "torch")]
+    pub(super) sconce: String,
+}
+
+impl Measurement {
+    pub(super) fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string(self)?)
+    }
+}
+
+/// Times `work`, which does `operations` multiply-adds.
+pub(super) fn measure(
+    case: &str,
+    shape: &[usize],
+    multiply_adds: f64,
+    seconds: f64,
+    mut work: impl FnMut() -> candle_core::Result<()>,
+) -> Result<Measurement> {
+    work().and_then(|()| work()).with_context(|| case.to_owned())?;
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    let mut times = Vec::new();
+    while times.len() < 3 || (Instant::now() < end && times.len() < MOST_RUNS) {
+        let start = Instant::now();
+        work()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    let median_ms = median(&mut times);
+    Ok(Measurement {
+        case: case.to_owned(),
+        shape: shape.to_vec(),
+        median_ms: rounded(median_ms, 2),
+        min_ms: rounded(times[0], 2),
+        runs: times.len(),
+        gflops: Some(rounded(2.0 * multiply_adds / median_ms / 1e6, 1)),
+        peak_mib: peak_memory().context("the system does not tell the most memory that was held")? >> 20,
+        threads: rayon::current_num_threads(),
+        sconce: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// The middle value, or the mean of the two in the middle; sorts the values.
+pub(super) fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len().is_multiple_of(2) { (values[middle - 1] + values[middle]) / 2.0 } else { values[middle] }
+}
+
+fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (value * scale).round() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_lies_in_the_middle() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(rounded(1.2345, 2), 1.23);
+    }
+
+    #[test]
+    fn a_line_of_the_peer_is_read() {
+        let line = r#"{"case": "op/matmul_2048", "shape": [2048, 2048], "median_ms": 52.63, "min_ms": 51.22, "runs": 56,
+            "gflops": null, "peak_mib": 3678, "threads": 2, "torch": "2.15.0"}"#;
+        let measurement: Measurement = serde_json::from_str(line).unwrap();
+        assert_eq!((measurement.runs, measurement.gflops), (56, None));
+        assert_eq!(measurement.sconce, "2.15.0");
+        let ours = measurement.to_json().unwrap();
+        assert_eq!(serde_json::from_str::<Measurement>(&ours).unwrap(), measurement);
+    }
+}
