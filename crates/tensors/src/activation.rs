@@ -185,9 +185,14 @@ impl CustomOp2 for AddRelu {
         y: &Tensor,
         upstream: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let gradient = y.apply_op2_no_bwd(&upstream.contiguous()?, &PointwiseGradient(Relu))?;
+        let gradient = rectified_gradient(y, &upstream.contiguous()?)?;
         Ok((Some(gradient.clone()), Some(gradient)))
     }
+}
+
+/// The gradient for what [`relu`] made `y` of, given the one for `y`; both contiguous.
+pub(crate) fn rectified_gradient(y: &Tensor, upstream: &Tensor) -> Result<Tensor> {
+    y.apply_op2_no_bwd(upstream, &PointwiseGradient(Relu))
 }
 
 vectorised! {

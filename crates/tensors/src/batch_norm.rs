@@ -1,6 +1,7 @@
 //! Batch normalisation and the activation after it, in one operation.
 
 mod channel;
+mod conv_norm;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::activation::{Activation, Curve, Identity, Leaky, Relu};
 use crate::filled::filled;
 use crate::host;
 use channel::{Affine, Correction, Moments, Sums};
+pub use conv_norm::conv_norm;
 
 const EPSILON: f64 = 1e-5;
 /// The share of a batch in the running statistics.
@@ -99,21 +101,22 @@ impl BatchNorm {
         move_towards(&self.running_var, variances)
     }
 
-    fn check(&self, x: &Tensor, train: bool) -> Result<()> {
-        let (images, channels, height, width) = host::dims4(x, "batch norm")?;
+    /// Checks the shape of the values to normalise.
+    fn check(&self, shape: &Shape, train: bool) -> Result<()> {
+        let (images, channels, height, width) = shape.dims4()?;
         if channels != self.weight.elem_count() {
             bail!(
                 "batch norm '{}' has {} channels, its input {:?}",
                 self.name,
                 self.weight.elem_count(),
-                x.dims()
+                shape.dims()
             );
         }
         if train && images * height * width == 1 {
             bail!(
                 "batch norm '{}' cannot train on {:?}, one value per channel: use a larger batch or larger images",
                 self.name,
-                x.dims()
+                shape.dims()
             );
         }
         Ok(())
@@ -122,7 +125,8 @@ impl BatchNorm {
 
 impl ModuleT for BatchNorm {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        self.check(x, train)?;
+        host::dims4(x, "batch norm")?;
+        self.check(x.shape(), train)?;
         let x = x.contiguous()?;
         match self.activation {
             Activation::None => self.normalize(&x, train, Identity),
@@ -281,10 +285,6 @@ impl<'a> Planes<'a> {
         Ok(Self { values, channels, pixels: height * width })
     }
 
-    fn images(&self) -> usize {
-        self.values.len() / (self.channels * self.pixels)
-    }
-
     /// Values of a channel.
     fn count(&self) -> usize {
         self.values.len() / self.channels
@@ -315,9 +315,10 @@ impl<'a> Planes<'a> {
         mut outputs: Vec<&mut [T]>,
         work: impl Fn(usize, &mut [&mut [T]]) -> R + Sync,
     ) -> Vec<R> {
-        let channels = outputs.par_chunks_mut(self.images()).enumerate();
+        let images = outputs.len() / self.channels;
+        let channels = outputs.par_chunks_mut(images).enumerate();
         channels
-            .with_min_len(host::items_per_job(self.count()))
+            .with_min_len(host::items_per_job(images * self.pixels))
             .map(|(channel, planes)| work(channel, planes))
             .collect()
     }

@@ -3,7 +3,7 @@
 use candle_core::{Module, ModuleT, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
 
-use crate::{Activation, BatchNorm, Conv2dConfig, conv2d};
+use crate::{Activation, BatchNorm, Conv2dConfig, conv_norm, conv2d};
 
 /// A convolution with a square kernel.
 ///
@@ -15,9 +15,9 @@ use crate::{Activation, BatchNorm, Conv2dConfig, conv2d};
 /// (N, inputs, H, W) to (N, outputs, H', W') as [`conv2d`].
 #[derive(Debug, Clone)]
 pub struct Conv2d {
-    weight: Tensor,
-    bias: Option<Tensor>,
-    config: Conv2dConfig,
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Option<Tensor>,
+    pub(crate) config: Conv2dConfig,
 }
 
 impl Conv2d {
@@ -144,7 +144,7 @@ impl ConvNorm {
 
 impl ModuleT for ConvNorm {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        self.norm.forward_t(&self.conv.forward(x)?, train)
+        conv_norm(x, &self.conv, &self.norm, None, train)
     }
 }
 

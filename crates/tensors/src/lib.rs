@@ -8,7 +8,9 @@
 //! * Images and feature maps are (N, C, H, W): N images, C channels, H rows and W columns of pixels,
 //!   contiguous f32. Views are copied where an operation needs contiguous memory.
 //! * Every operation runs on the CPU, on the threads of rayon's global pool. Its result does not depend on
-//!   their number.
+//!   their number. Sums of products do differ, within rounding, between processors with vectors of different
+//!   widths; the environment variable `SCONCE_LANES` makes one behave as a lesser one (see [`vector_width`]): 8 forbids
+//!   AVX-512, 4 also AVX2, another value is an error.
 //! * Sums over many pixels run in f64, or in f32 over short runs only.
 //! * Bad shapes, types and values are errors that name them.
 //! * Nothing random happens without a seed.
@@ -19,7 +21,7 @@
 //! ```
 //! use candle_core::{Device, Module, ModuleT, Result};
 //! use sconce_tensors::{Conv2d, Conv2dConfig, ConvNorm, ConvNormConfig, Corners, Parameters};
-//! use sconce_tensors::{resize_bilinear, testing::hashed_uniform};
+//! use sconce_tensors::{backward, resize_bilinear, testing::hashed_uniform};
 //!
 //! fn main() -> Result<()> {
 //!     let parameters = Parameters::new(7, &Device::Cpu);
@@ -34,7 +36,7 @@
 //!     let scores = resize_bilinear(&classify.forward(&features)?, (33, 49), Corners::Aligned)?;
 //!     assert_eq!(scores.dims(), [2, 5, 33, 49]);
 //!
-//!     let gradients = scores.sqr()?.mean_all()?.backward()?;
+//!     let gradients = backward(&scores.sqr()?.mean_all()?)?;
 //!     for (name, var) in parameters.trainable() {
 //!         assert!(gradients.get(&var).is_some(), "{name} has no gradient");
 //!     }
@@ -54,6 +56,7 @@ mod cost;
 mod cross_entropy;
 mod dropout;
 mod filled;
+mod gradients;
 mod hash;
 mod host;
 mod label_map;
@@ -67,13 +70,15 @@ mod simd;
 mod softmax;
 pub mod testing;
 mod top_k;
+mod vector_width;
 
 pub use activation::{Activation, add_relu, leaky_relu, relu};
 pub use allocator::keep_freed_memory;
-pub use batch_norm::BatchNorm;
+pub use batch_norm::{BatchNorm, conv_norm};
 pub use conv::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 pub use conv_transpose::{ConvTranspose2d, ConvTranspose2dConfig, conv_transpose2d};
 pub use cross_entropy::pixel_cross_entropy;
+pub use gradients::backward;
 pub use dropout::{Dropout, dropout, dropout_channels};
 pub use label_map::label_map;
 pub use layers::{Conv2d, ConvNorm, ConvNormConfig, Cost};
@@ -83,3 +88,4 @@ pub use reduce::{sum_all, weighted_sum};
 pub use resize::{Corners, resize_bilinear, resize_nearest};
 pub use softmax::softmax_channels;
 pub use top_k::top_k_indices;
+pub use vector_width::vector_width;

@@ -1,7 +1,7 @@
 //! Loops compiled for several instruction sets, and an exponential that the compiler can vectorise.
 
 /// Declares a function whose body is compiled three times: for AVX-512, for AVX2 and for the target's baseline. The
-/// best one the processor has is picked at each call. Products and sums are never contracted, so all three give the
+/// best one that the processor has and [`most_lanes`](crate::vector_width::most_lanes) allows is picked at each call. Products and sums are never contracted, so all three give the
 /// same bits. Whatever the body calls must be `#[inline(always)]`, or it keeps the baseline's instructions.
 macro_rules! vectorised {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
@@ -16,11 +16,12 @@ macro_rules! vectorised {
                 fn avx512($($arg: $ty),*) $(-> $ret)? { plain($($arg),*) }
                 #[target_feature(enable = "avx2")]
                 fn avx2($($arg: $ty),*) $(-> $ret)? { plain($($arg),*) }
-                if $crate::simd::has_avx512() {
+                let most = $crate::vector_width::most_lanes();
+                if most >= 16 && $crate::simd::has_avx512() {
                     // SAFETY: the function needs nothing but the processor features that were just detected.
                     return unsafe { avx512($($arg),*) };
                 }
-                if std::arch::is_x86_feature_detected!("avx2") {
+                if most >= 8 && std::arch::is_x86_feature_detected!("avx2") {
                     // SAFETY: as above.
                     return unsafe { avx2($($arg),*) };
                 }
@@ -61,6 +62,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vector_width::tests::with_lanes;
 
     #[test]
     fn exp_agrees_with_f64() {
@@ -90,8 +92,10 @@ mod tests {
             }
         }
         let values: Vec<f32> = (0..37).map(|i| i as f32 * 0.1 - 2.0).collect();
-        let mut out = vec![1.0; 37];
-        sums(&values, &mut out);
-        assert!(out.iter().zip(&values).all(|(o, v)| *o == 1.0 + exp(*v)));
+        for lanes in [4, 8, 16] {
+            let mut out = vec![1.0; 37];
+            with_lanes(lanes, || sums(&values, &mut out));
+            assert!(out.iter().zip(&values).all(|(o, v)| *o == 1.0 + exp(*v)), "{lanes} lanes");
+        }
     }
 }

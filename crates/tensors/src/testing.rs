@@ -9,7 +9,7 @@ use std::path::Path;
 use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
 use serde_json::Value;
 
-use crate::Parameters;
+use crate::{Parameters, backward};
 use crate::hash::{fnv1a64, splitmix64};
 
 /// Reference values of one operation or network: the tensors of a safetensors file, and the JSON object under
@@ -163,7 +163,7 @@ pub fn fill(parameters: &Parameters) -> Result<()> {
 /// An error with the names of the trainable parameters to which the gradient of `loss`, a scalar, does not
 /// flow, or is not finite.
 pub fn every_var_has_gradient(loss: &Tensor, parameters: &Parameters) -> Result<()> {
-    let gradients = loss.backward()?;
+    let gradients = backward(loss)?;
     let mut bad = Vec::new();
     for (name, var) in parameters.trainable() {
         match gradients.get(&var) {
@@ -197,7 +197,7 @@ pub fn check_gradient(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]
     let tracked: Vec<_> = vars.iter().map(|var| var.as_tensor().clone()).collect();
     let y = f(&tracked)?;
     let weights = hashed_signed(&format!("{seed}/output"), y.shape(), 1.0).to_device(y.device())?;
-    let gradients = (&y * &weights)?.sum_all()?.backward()?;
+    let gradients = backward(&(&y * &weights)?.sum_all()?)?;
     for (number, input) in inputs.iter().enumerate() {
         let gradient = match gradients.get(&tracked[number]) {
             Some(gradient) => values(gradient)?,

@@ -1,8 +1,8 @@
 //! The residual block, and the convolutions that it and the stem are made of.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Module, ModuleT, VarBuilder};
-use sconce_tensors::{Activation, BatchNorm, Conv2d, Conv2dConfig, Cost, add_relu};
+use candle_nn::{ModuleT, VarBuilder};
+use sconce_tensors::{Activation, BatchNorm, Conv2d, Conv2dConfig, Cost, conv_norm};
 
 use super::architecture::Stage;
 
@@ -66,14 +66,10 @@ impl Bottleneck {
 
 impl ModuleT for Bottleneck {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let mut y = x.clone();
-        for layer in &self.body {
-            y = layer.forward_t(&y, train)?;
-        }
-        match &self.shortcut {
-            Some(shortcut) => add_relu(&y, &shortcut.forward_t(x, train)?),
-            None => add_relu(&y, x),
-        }
+        let [reduce, middle, expand] = &self.body;
+        let y = middle.forward_t(&reduce.forward_t(x, train)?, train)?;
+        let shortcut = self.shortcut.as_ref().map(|shortcut| shortcut.forward_t(x, train)).transpose()?;
+        expand.forward_plus(&y, shortcut.as_ref().unwrap_or(x), train)
     }
 }
 
@@ -101,11 +97,16 @@ impl ConvBn {
         cost.parameters += 2 * self.outputs as u64; // the norm's scale and shift
         cost
     }
+
+    /// The end of a residual block: what is positive of the layer's result plus `residual`.
+    fn forward_plus(&self, x: &Tensor, residual: &Tensor, train: bool) -> Result<Tensor> {
+        conv_norm(x, &self.conv, &self.norm, Some(residual), train)
+    }
 }
 
 impl ModuleT for ConvBn {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        self.norm.forward_t(&self.conv.forward(x)?, train)
+        conv_norm(x, &self.conv, &self.norm, None, train)
     }
 }
 

@@ -12,7 +12,7 @@ use sconce_metrics::Confusion;
 use sconce_models::Agrnet;
 use sconce_optim::{Optimizer, Schedule};
 use sconce_runs::{Cell, Checkpoint, Loaded, Log, Run, Which};
-use sconce_tensors::Parameters;
+use sconce_tensors::{Parameters, backward};
 
 use super::{Config, Faces, evaluate, for_inference, restore};
 use crate::cli::TrainArguments;
@@ -84,7 +84,7 @@ fn train(config: &Config, run: &Run, faces: Faces, held_out: &Faces) -> Result<E
             let lr = config.optim.lr() * state.schedule.factor(state.at.step);
             let terms = losses(&network, &batch, &config.loss)?;
             let values = finite(&terms, &state.at, &batch)?;
-            state.optimizer.step(&terms.total.backward()?, lr)?;
+            state.optimizer.step(&backward(&terms.total)?, lr)?;
             state.at.advance();
             log.append(&step_row(&state.at, lr, &values))?;
             progress.step(batch.ids.len(), batch.waited, values[0], lr);

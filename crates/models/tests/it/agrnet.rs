@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use sconce_backbones::resnet;
 use sconce_losses::agrnet as loss;
 use sconce_models::agrnet::{Agrnet, Config, Output};
-use sconce_tensors::Cost;
+use sconce_tensors::{Cost, backward};
 use sconce_tensors::testing::{every_var_has_gradient, fill, hashed_signed, hashed_uniform};
 
 use crate::network::{Network, check_golden, check_trajectory, filled, total_cost};
@@ -136,7 +136,7 @@ fn a_network_of_plain_tensors_records_nothing() -> Result<()> {
 fn the_edge_branch_learns_from_its_own_loss_alone() -> Result<()> {
     let (network, parameters) = filled::<Agrnet>(&small())?;
     let output = network.forward_t(&hashed_signed("image", (1, 3, 24, 31), 2.), false)?;
-    let gradients = output.logits.sqr()?.sum_all()?.backward()?;
+    let gradients = backward(&output.logits.sqr()?.sum_all()?)?;
     for (name, var) in parameters.trainable() {
         let alone = name.starts_with("edge_") || name.starts_with("initial_");
         assert_eq!(gradients.get(&var).is_none(), alone, "{name}");

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::activation::Curve;
+use crate::activation::{Curve, Relu};
 use crate::simd::vectorised;
 
 /// Mean and variance (biased) of a channel, and `1 / sqrt(variance + epsilon)`.
@@ -98,6 +98,39 @@ vectorised! {
     pub(super) fn normalize(affine: Affine, curve: impl Curve, x: &[f32], y: &mut [MaybeUninit<f32>]) {
         for (y, &x) in y.iter_mut().zip(x) {
             y.write(curve.value(affine.at(x)));
+        }
+    }
+}
+
+vectorised! {
+    /// Writes what is positive of the sum of the activation of `affine.at(x)` and `residual`.
+    pub(super) fn normalize_add(
+        affine: Affine,
+        curve: impl Curve,
+        x: &[f32],
+        residual: &[f32],
+        y: &mut [MaybeUninit<f32>],
+    ) {
+        for ((y, &x), &residual) in y.iter_mut().zip(x).zip(residual) {
+            y.write(Relu.value(curve.value(affine.at(x)) + residual));
+        }
+    }
+}
+
+vectorised! {
+    /// As [`normalize`], in place.
+    pub(super) fn renormalize(affine: Affine, curve: impl Curve, y: &mut [f32]) {
+        for y in y {
+            *y = curve.value(affine.at(*y));
+        }
+    }
+}
+
+vectorised! {
+    /// As [`normalize_add`], in place.
+    pub(super) fn renormalize_add(affine: Affine, curve: impl Curve, residual: &[f32], y: &mut [f32]) {
+        for (y, &residual) in y.iter_mut().zip(residual) {
+            *y = Relu.value(curve.value(affine.at(*y)) + residual);
         }
     }
 }

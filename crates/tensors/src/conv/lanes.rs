@@ -1,8 +1,10 @@
 //! Vector registers of different processors behind one interface, chosen when the program runs.
 
 use super::parts::Write;
+#[cfg(target_arch = "x86_64")]
+use crate::vector_width::most_lanes;
 
-/// Work that is compiled for every instruction set and runs on the best one that the processor has.
+/// Work that is compiled for every instruction set and runs on the best one that the processor has and `most_lanes` allows.
 pub(super) trait Kernel {
     type Output;
 
@@ -26,19 +28,8 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<[f32; 4]>()
 }
 
-#[cfg(not(test))]
-fn most_lanes() -> usize {
-    MOST_LANES
-}
-
-/// Tests may forbid this thread the use of wide vectors.
-#[cfg(test)]
-fn most_lanes() -> usize {
-    tests::MOST.get()
-}
-
 /// The width of the vectors with which kernels run.
-pub(super) fn width() -> usize {
+pub(crate) fn width() -> usize {
     struct Width;
     impl Kernel for Width {
         type Output = usize;
@@ -417,20 +408,9 @@ mod x86 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::cell::Cell;
-
+mod tests {
     use super::*;
-
-    thread_local! {
-        pub(in crate::conv) static MOST: Cell<usize> = const { Cell::new(MOST_LANES) };
-    }
-
-    /// Runs `work` on threads that use at most `lanes` lanes.
-    pub(in crate::conv) fn with_lanes<T: Send>(lanes: usize, work: impl FnOnce() -> T + Send) -> T {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).start_handler(move |_| MOST.set(lanes));
-        pool.build().expect("threads").install(work)
-    }
+    use crate::vector_width::tests::with_lanes;
 
     /// What the methods make of the numbers 1, 2, 3, ...
     struct Methods;

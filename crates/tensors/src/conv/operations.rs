@@ -18,6 +18,11 @@ impl Forward {
         (CpuStorage::F32(forward(&self.0, x, weight, bias)), self.0.output_shape().into())
     }
 
+    /// The output without a bias.
+    pub(crate) fn values(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
+        forward(&self.0, x, weight, None)
+    }
+
     /// The gradients for input and weight, left out where nothing asks for them.
     fn gradients(
         &self,

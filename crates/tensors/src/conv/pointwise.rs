@@ -6,31 +6,37 @@ use rayon::prelude::*;
 
 use super::Geometry;
 use super::matrix::{Matrix, product};
-use super::parts::{Parts, Write, filled, sum_slices};
+use super::parts::{self, Write, filled, sum_slices};
 
-/// Pixels of a task.
+/// Most pixels of a task.
 const TILE: usize = 1024;
-/// Pixels in a product for the weight gradient, and input channels of its tasks.
+/// Most pixels in a product for the weight gradient, and most input channels of its tasks.
 const DEPTH: usize = 2048;
 const INPUTS: usize = 256;
-/// Tasks to make of the weight gradient, at the cost of memory for their sums. Fixed, so that no result depends on the
-/// number of threads.
-const TASKS: usize = 16;
+/// Fewest channels of a task that shares its pixels with others, since each packs the pixels for itself.
+const CHANNELS: usize = 64;
+/// As above, for the weight gradient, which packs both sides.
+const OUTPUTS: usize = 128;
+/// Tasks to make, if they do not become too small; for the weight gradient at the cost of memory for their sums. Fixed,
+/// so that no result depends on the number of threads.
+const TASKS: usize = 8;
 
 /// The output of a pointwise convolution.
 pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let (pixels, inputs, outputs) = (geometry.output_pixels(), geometry.inputs, geometry.outputs);
-    // SAFETY: the tiles cover all pixels of all images and groups.
+    // SAFETY: the tasks cover all pixels of all channels of all images and groups.
     unsafe {
         filled(geometry.batch * geometry.groups * outputs * pixels, |y| {
-            for_each_tile(geometry, |image, group, tile| {
-                let weight = Matrix::new(&weight[geometry.group_weights(group)], outputs, inputs, inputs);
+            for_each_tile(geometry, outputs, |image, group, tile, part| {
+                let weight = &weight[geometry.group_weights(group)][part.start * inputs..];
+                let weight = Matrix::new(weight, part.len(), inputs, inputs);
                 let start = geometry.group_inputs(image, group).start + tile.start;
                 let x = Matrix::new(&x[start..], inputs, tile.len(), pixels);
-                let start = geometry.group_outputs(image, group).start + tile.start;
+                let start = geometry.group_outputs(image, group).start + part.start * pixels + tile.start;
                 let write = match bias {
                     Some(bias) => {
-                        write_bias(y, start, &bias[group * outputs..][..outputs], tile.len(), pixels);
+                        let bias = &bias[group * outputs..][part];
+                        write_bias(y, start, bias, tile.len(), pixels);
                         Write::Add
                     }
                     None => Write::Replace,
@@ -44,14 +50,15 @@ pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Opti
 /// The gradient of a pointwise convolution for its input.
 pub(super) fn input_gradient(geometry: &Geometry, weight: &[f32], dy: &[f32]) -> Vec<f32> {
     let (pixels, inputs, outputs) = (geometry.output_pixels(), geometry.inputs, geometry.outputs);
-    // SAFETY: the tiles cover all pixels of all images and groups.
+    // SAFETY: the tasks cover all pixels of all channels of all images and groups.
     unsafe {
         filled(geometry.batch * geometry.groups * inputs * pixels, |dx| {
-            for_each_tile(geometry, |image, group, tile| {
-                let weight = Matrix::new(&weight[geometry.group_weights(group)], outputs, inputs, inputs);
+            for_each_tile(geometry, inputs, |image, group, tile, part| {
+                let weight = &weight[geometry.group_weights(group)][part.start..];
+                let weight = Matrix::new(weight, outputs, part.len(), inputs);
                 let start = geometry.group_outputs(image, group).start + tile.start;
                 let dy = Matrix::new(&dy[start..], outputs, tile.len(), pixels);
-                let start = geometry.group_inputs(image, group).start + tile.start;
+                let start = geometry.group_inputs(image, group).start + part.start * pixels + tile.start;
                 product(dx.at(start), pixels, Write::Replace, weight.transposed(), dy);
             });
         })
@@ -67,44 +74,75 @@ pub(super) fn has_few_outputs(geometry: &Geometry) -> bool {
 /// The gradient of a pointwise convolution for its weights.
 pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (pixels, inputs, outputs) = (geometry.output_pixels(), geometry.inputs, geometry.outputs);
-    let step = INPUTS.min(inputs);
-    let blocks = inputs.div_ceil(step);
-    let tiles = pixels.div_ceil(DEPTH);
-    let units = geometry.batch * tiles;
+    let blocks = Parts::of(inputs, inputs.div_ceil(INPUTS));
+    let parts = Parts::wanted(outputs, TASKS.div_ceil(geometry.groups * blocks.count), OUTPUTS);
+    let tiles = Parts::of(pixels, pixels.div_ceil(DEPTH));
+    let units = geometry.batch * tiles.count;
     let most = (geometry.batch * pixels / DEPTH).clamp(1, units.max(1));
-    let slices = TASKS.div_ceil(geometry.groups * blocks).min(most);
+    let slices = TASKS.div_ceil(geometry.groups * blocks.count * parts.count).min(most);
     sum_slices(slices, geometry.groups * outputs * inputs, |dw| {
-        (0..slices * geometry.groups * blocks).into_par_iter().for_each(|task| {
-            let (rest, start) = (task / blocks, task % blocks * step);
+        let tasks = slices * geometry.groups * blocks.count * parts.count;
+        (0..tasks).into_par_iter().for_each(|task| {
+            let (rest, block) = (task / blocks.count, blocks.range(task % blocks.count));
+            let (rest, part) = (rest / parts.count, parts.range(rest % parts.count));
             let (slice, group) = (rest / geometry.groups, rest % geometry.groups);
-            let channels = step.min(inputs - start);
-            let target = dw.at((slice * geometry.groups + group) * outputs * inputs + start);
+            let target = (slice * geometry.groups + group) * outputs * inputs;
+            let target = dw.at(target + part.start * inputs + block.start);
             for unit in slice * units / slices..(slice + 1) * units / slices {
-                let (image, first) = (unit / tiles, unit % tiles * DEPTH);
-                let tile = DEPTH.min(pixels - first);
-                let x = &x[geometry.group_inputs(image, group)][start * pixels + first..];
-                let x = Matrix::new(x, channels, tile, pixels).transposed();
-                let dy = &dy[geometry.group_outputs(image, group)][first..];
-                // SAFETY: each task has its own columns of its group's weight matrix in its slice.
-                unsafe { product(target, inputs, Write::Add, Matrix::new(dy, outputs, tile, pixels), x) };
+                let (image, tile) = (unit / tiles.count, tiles.range(unit % tiles.count));
+                let x = &x[geometry.group_inputs(image, group)][block.start * pixels + tile.start..];
+                let x = Matrix::new(x, block.len(), tile.len(), pixels).transposed();
+                let dy = &dy[geometry.group_outputs(image, group)][part.start * pixels + tile.start..];
+                let dy = Matrix::new(dy, part.len(), tile.len(), pixels);
+                // SAFETY: each task has its own block of its group's weight matrix in its slice.
+                unsafe { product(target, inputs, Write::Add, dy, x) };
             }
         });
     })
 }
 
-fn for_each_tile(geometry: &Geometry, work: impl Fn(usize, usize, Range<usize>) + Sync) {
-    let pixels = geometry.output_pixels();
-    let tiles = pixels.div_ceil(TILE);
-    (0..geometry.batch * geometry.groups * tiles).into_par_iter().for_each(|task| {
-        let (unit, start) = (task / tiles, task % tiles * TILE);
-        work(unit / geometry.groups, unit % geometry.groups, start..(start + TILE).min(pixels));
+/// About equal parts of a range.
+#[derive(Clone, Copy)]
+struct Parts {
+    all: usize,
+    count: usize,
+}
+
+impl Parts {
+    fn of(all: usize, count: usize) -> Self {
+        Self { all, count }
+    }
+
+    /// Up to `count` parts, none much smaller than `least`.
+    fn wanted(all: usize, count: usize, least: usize) -> Self {
+        Self { all, count: count.min(all / least).max(1) }
+    }
+
+    fn range(&self, part: usize) -> Range<usize> {
+        part * self.all / self.count..(part + 1) * self.all / self.count
+    }
+}
+
+/// Calls `work` with image, group, pixels and channels, until all pixels of all `channels` have had their turn.
+fn for_each_tile(
+    geometry: &Geometry,
+    channels: usize,
+    work: impl Fn(usize, usize, Range<usize>, Range<usize>) + Sync,
+) {
+    let (pixels, units) = (geometry.output_pixels(), geometry.batch * geometry.groups);
+    let tiles = Parts::of(pixels, pixels.div_ceil(TILE));
+    let parts = Parts::wanted(channels, TASKS.div_ceil((units * tiles.count).max(1)), CHANNELS);
+    (0..units * tiles.count * parts.count).into_par_iter().for_each(|task| {
+        let (rest, part) = (task / parts.count, parts.range(task % parts.count));
+        let (unit, tile) = (rest / tiles.count, tiles.range(rest % tiles.count));
+        work(unit / geometry.groups, unit % geometry.groups, tile, part);
     });
 }
 
 /// # Safety
 ///
 /// No other task may use these pixels.
-unsafe fn write_bias(y: Parts, start: usize, bias: &[f32], len: usize, pixels: usize) {
+unsafe fn write_bias(y: parts::Parts, start: usize, bias: &[f32], len: usize, pixels: usize) {
     for (channel, &bias) in bias.iter().enumerate() {
         // SAFETY: by contract; the floats are written before they are read.
         unsafe { y.slice(start + channel * pixels, len) }.fill(bias);

@@ -5,8 +5,8 @@ use std::path::Path;
 use candle_core::{Device, Result, Tensor, Var};
 use proptest::prelude::*;
 
-use super::lanes::tests::with_lanes;
 use crate::testing::{Golden, assert_close, assert_close_within, check_gradient, devices, hashed_signed};
+use crate::vector_width::tests::with_lanes;
 use crate::{Conv2dConfig, ConvTranspose2dConfig, conv_transpose2d, conv2d};
 
 // --- plain loops ---------------------------------------------------------------------------------------------------

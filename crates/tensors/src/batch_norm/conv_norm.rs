@@ -1,0 +1,297 @@
+//! A convolution, batch normalisation, its activation and the end of a residual block as one node of the graph.
+
+use std::mem::MaybeUninit;
+use std::sync::{Arc, OnceLock};
+
+use candle_core::{
+    CpuStorage, CustomOp2, CustomOp3, Device, Layout, Module, ModuleT, Result, Shape, Storage, Tensor, bail,
+};
+
+use super::channel::{self, Affine, Moments};
+use super::{BatchNorm, EPSILON, Gradients, Planes};
+use crate::activation::{Activation, Curve, Identity, Leaky, Relu, add_relu, rectified_gradient};
+use crate::conv::{Forward, Geometry, InputGradient, WeightGradient};
+use crate::filled::filled;
+use crate::gradients::collect;
+use crate::{Conv2d, host};
+
+/// `norm(conv(x))`, with the norm's activation; with a residual, `max(norm(conv(x)) + residual, 0)`.
+///
+/// One node of candle's graph instead of two or three: the backward pass adds up fewer gradients, and of the values
+/// between the operations only the convolution's are kept. Without anything to train nothing is kept, and the
+/// convolution's result becomes the layer's in place.
+///
+/// Train it with [`backward`](crate::backward).
+///
+/// # Shapes
+///
+/// `x` (N, inputs, H, W) as for [`conv2d`](crate::conv2d); `residual` and the result as the convolution's.
+///
+/// # Errors
+///
+/// Those of the convolution and of the batch norm, and a residual of another shape.
+pub fn conv_norm(
+    x: &Tensor,
+    conv: &Conv2d,
+    norm: &BatchNorm,
+    residual: Option<&Tensor>,
+    train: bool,
+) -> Result<Tensor> {
+    if conv.bias.is_some() || !is_leaf(&conv.weight) || !is_leaf(&norm.bias) {
+        return composed(x, conv, norm, residual, train);
+    }
+    match norm.activation {
+        Activation::None => fused(x, conv, norm, residual, train, Identity),
+        Activation::Relu => fused(x, conv, norm, residual, train, Relu),
+        Activation::Leaky(slope) => fused(x, conv, norm, residual, train, Leaky(slope)),
+    }
+}
+
+/// Whether a gradient ends at the tensor.
+fn is_leaf(tensor: &Tensor) -> bool {
+    tensor.is_variable() || !tensor.track_op()
+}
+
+/// The same of single operations, whose gradients flow on through weights that are results themselves.
+fn composed(
+    x: &Tensor,
+    conv: &Conv2d,
+    norm: &BatchNorm,
+    residual: Option<&Tensor>,
+    train: bool,
+) -> Result<Tensor> {
+    let y = norm.forward_t(&conv.forward(x)?, train)?;
+    residual.map_or(Ok(y.clone()), |residual| add_relu(&y, residual))
+}
+
+fn fused(
+    x: &Tensor,
+    conv: &Conv2d,
+    norm: &BatchNorm,
+    residual: Option<&Tensor>,
+    train: bool,
+    curve: impl Curve,
+) -> Result<Tensor> {
+    let geometry = Geometry::of_convolution(x.dims(), conv.weight.dims(), None, conv.config)?;
+    let shape = Shape::from(geometry.output_shape());
+    norm.check(&shape, train)?;
+    [x, &conv.weight].into_iter().try_for_each(|tensor| host::check_f32(tensor, NAME))?;
+    if let Some(residual) = residual {
+        host::check_f32(residual, NAME)?;
+        if residual.shape() != &shape {
+            bail!("{NAME}: the shapes {:?} and {:?} of a sum differ", shape, residual.shape());
+        }
+    }
+    let parts = [Some(x), Some(&conv.weight), Some(&norm.weight), Some(&norm.bias), residual];
+    let tracked = parts.into_iter().flatten().any(Tensor::track_op);
+    let moments = Arc::new(OnceLock::new());
+    if !train {
+        let running = norm.running_moments()?;
+        moments.get_or_init(|| running);
+    }
+    let op = ConvNorm {
+        geometry,
+        curve,
+        train,
+        weight: conv.weight.contiguous()?,
+        bias: norm.bias.clone(),
+        moments: moments.clone(),
+        convolved: tracked.then(OnceLock::new),
+    };
+    let (x, scale) = (x.contiguous()?, &norm.weight);
+    let y = match (residual.map(Tensor::contiguous).transpose()?, tracked) {
+        (None, true) => x.apply_op2(scale, op)?,
+        (None, false) => x.apply_op2_no_bwd(scale, &op)?,
+        (Some(residual), true) => x.apply_op3(scale, &residual, op)?,
+        (Some(residual), false) => x.apply_op3_no_bwd(scale, &residual, &op)?,
+    };
+    if train {
+        norm.update(moments.get().map_or(&[], Vec::as_slice), y.elem_count() / scale.elem_count())?;
+    }
+    Ok(y)
+}
+
+const NAME: &str = "convolution with batch norm";
+
+/// (x, norm's weight (, residual)) -> y
+struct ConvNorm<C> {
+    geometry: Geometry,
+    curve: C,
+    /// Whether the moments are those of the batch.
+    train: bool,
+    /// Of the convolution.
+    weight: Tensor,
+    /// Of the norm.
+    bias: Tensor,
+    moments: Arc<OnceLock<Vec<Moments>>>,
+    /// What the convolution gave, for the backward pass; none if there will be none.
+    convolved: Option<OnceLock<Tensor>>,
+}
+
+impl<C: Curve> ConvNorm<C> {
+    fn run(&self, x: &[f32], scale: &[f32], residual: Option<&[f32]>) -> Result<(CpuStorage, Shape)> {
+        let shape = Shape::from(self.geometry.output_shape());
+        let bias: Vec<f32> = self.bias.to_vec1()?;
+        let convolved = {
+            let (storage, layout) = self.weight.storage_and_layout();
+            let Storage::Cpu(weight) = &*storage else { bail!("{NAME}: the weight is not in main memory") };
+            Forward(self.geometry).values(x, host::slice(weight, layout, NAME)?)
+        };
+        let y = match &self.convolved {
+            None => self.in_place(convolved, &shape, scale, &bias, residual)?,
+            Some(kept) => {
+                let y = self.normalize(&convolved, &shape, scale, &bias, residual)?;
+                kept.get_or_init(|| Tensor::from_vec(convolved, shape.clone(), &Device::Cpu).expect("as many values"));
+                y
+            }
+        };
+        Ok((CpuStorage::F32(y), shape))
+    }
+
+    fn normalize(
+        &self,
+        x: &[f32],
+        shape: &Shape,
+        scale: &[f32],
+        bias: &[f32],
+        residual: Option<&[f32]>,
+    ) -> Result<Vec<f32>> {
+        let x = Planes::new(x, shape)?;
+        let residual = residual.map(|residual| Planes { values: residual, ..x });
+        let mut found = Vec::new();
+        let write = |y: &mut [MaybeUninit<f32>]| {
+            found = x.for_each_channel(x.by_channel_mut(y), |channel, planes| {
+                let moments = match self.moments.get() {
+                    Some(given) => given[channel],
+                    None => Moments::of(x.channel(channel), EPSILON),
+                };
+                let affine = Affine::new(moments, scale[channel], bias[channel]);
+                match residual {
+                    None => x
+                        .channel(channel)
+                        .zip(planes)
+                        .for_each(|(x, y)| channel::normalize(affine, self.curve, x, y)),
+                    Some(residual) => x
+                        .channel(channel)
+                        .zip(residual.channel(channel))
+                        .zip(planes)
+                        .for_each(|((x, residual), y)| channel::normalize_add(affine, self.curve, x, residual, y)),
+                }
+                moments
+            });
+        };
+        // SAFETY: the planes of all channels cover the vector, and each is written as a whole.
+        let y = unsafe { filled(x.values.len(), write) };
+        self.moments.get_or_init(|| found);
+        Ok(y)
+    }
+
+    fn in_place(
+        &self,
+        mut y: Vec<f32>,
+        shape: &Shape,
+        scale: &[f32],
+        bias: &[f32],
+        residual: Option<&[f32]>,
+    ) -> Result<Vec<f32>> {
+        if self.train {
+            let written = self.normalize(&y, shape, scale, bias, residual)?; // its moments come first
+            return Ok(written);
+        }
+        let Some(moments) = self.moments.get() else { bail!("{NAME}: no running statistics") };
+        let layout = Planes::new(&[], shape)?;
+        let residual = residual.map(|residual| Planes { values: residual, ..layout });
+        let planes = layout.by_channel_mut(&mut y);
+        layout.for_each_channel(planes, |channel, planes| {
+            let affine = Affine::new(moments[channel], scale[channel], bias[channel]);
+            match residual {
+                None => planes.iter_mut().for_each(|y| channel::renormalize(affine, self.curve, y)),
+                Some(residual) => planes
+                    .iter_mut()
+                    .zip(residual.channel(channel))
+                    .for_each(|(y, residual)| channel::renormalize_add(affine, self.curve, residual, y)),
+            }
+        });
+        Ok(y)
+    }
+
+    /// The gradients for x and for the norm's weight, given the one for the norm's result.
+    fn gradients(&self, x: &Tensor, scale: &Tensor, upstream: &Tensor) -> Result<(Option<Tensor>, Tensor)> {
+        let Some(convolved) = self.convolved.as_ref().and_then(OnceLock::get) else {
+            bail!("{NAME}: the backward pass comes before the forward pass")
+        };
+        let affine = Tensor::stack(&[scale.detach(), self.bias.detach()], 0)?;
+        let op = Gradients { curve: self.curve, train: self.train, moments: self.moments.clone() };
+        let packed = convolved.apply_op3_no_bwd(upstream, &affine, &op)?;
+        let (size, channels) = (convolved.elem_count(), scale.elem_count());
+        let inner = packed.narrow(0, 0, size)?.reshape(convolved.shape())?;
+        if self.weight.track_op() {
+            collect(&self.weight, x.apply_op2_no_bwd(&inner, &WeightGradient(self.geometry))?)?;
+        }
+        if self.bias.track_op() {
+            collect(&self.bias, packed.narrow(0, size + channels, channels)?.copy()?)?;
+        }
+        let dx = || self.weight.apply_op2_no_bwd(&inner, &InputGradient(self.geometry));
+        Ok((x.track_op().then(dx).transpose()?, packed.narrow(0, size, channels)?.copy()?))
+    }
+}
+
+impl<C: Curve> CustomOp2 for ConvNorm<C> {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        scale: &CpuStorage,
+        ls: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.run(host::slice(x, lx, NAME)?, host::slice(scale, ls, NAME)?, None)
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        scale: &Tensor,
+        _y: &Tensor,
+        upstream: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, dscale) = self.gradients(x, scale, &upstream.contiguous()?)?;
+        Ok((dx, Some(dscale)))
+    }
+}
+
+impl<C: Curve> CustomOp3 for ConvNorm<C> {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        scale: &CpuStorage,
+        ls: &Layout,
+        residual: &CpuStorage,
+        lr: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let residual = host::slice(residual, lr, NAME)?;
+        self.run(host::slice(x, lx, NAME)?, host::slice(scale, ls, NAME)?, Some(residual))
+    }
+
+    /// The sum was positive where the result is.
+    fn bwd(
+        &self,
+        x: &Tensor,
+        scale: &Tensor,
+        residual: &Tensor,
+        y: &Tensor,
+        upstream: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let upstream = rectified_gradient(y, &upstream.contiguous()?)?;
+        let (dx, dscale) = self.gradients(x, scale, &upstream)?;
+        Ok((dx, Some(dscale), residual.track_op().then_some(upstream)))
+    }
+}
