@@ -1,9 +1,12 @@
-//! Timing of the published networks and of single convolutions, alone or beside PyTorch.
+//! Timing of the published networks and of single convolutions: alone, beside PyTorch, against the limits of the machine,
+//! and as images grow.
 //!
 //! Each case runs in a process of its own, so that its peak of memory is its own.
 
 mod case;
 mod convolution;
+mod growth;
+mod limits;
 mod network;
 mod peer;
 mod process;
@@ -13,16 +16,20 @@ use anyhow::Result;
 
 use crate::cli::BenchArguments;
 use case::Case;
+use limits::Limits;
 
-/// `bench`: one JSON line a case, or with a peer a table of ratios.
+/// `bench`: one JSON line a case, or a table.
 pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
-    let cases = case::matching(&arguments.case)?;
     if arguments.here {
-        return cases.iter().try_for_each(|case| {
-            println!("{}", case.measure(arguments.seconds)?.to_json()?);
-            Ok(())
-        });
+        return here(arguments);
     }
+    if arguments.growth {
+        return growth::run(&case::matching(&arguments.case, Case::growing())?, arguments);
+    }
+    if arguments.limits {
+        return limits::compare(&case::matching(&arguments.case, Case::operations())?, arguments);
+    }
+    let cases = case::matching(&arguments.case, Case::published())?;
     match &arguments.peer {
         None => cases.iter().try_for_each(|case| {
             println!("{}", process::ours(case, arguments.threads, arguments.seconds)?.to_json()?);
@@ -30,4 +37,17 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
         }),
         Some(python) => peer::compare(python, &cases, arguments),
     }
+}
+
+/// What a process does that another one started for its figures.
+fn here(arguments: &BenchArguments) -> Result<()> {
+    if arguments.limits {
+        println!("{}", serde_json::to_string(&Limits::measure(arguments.seconds)?)?);
+        return Ok(());
+    }
+    let all = [Case::published(), Case::growing()].concat();
+    case::matching(&arguments.case, all)?.iter().try_for_each(|case| {
+        println!("{}", case.measure(arguments.seconds)?.to_json()?);
+        Ok(())
+    })
 }

@@ -24,7 +24,7 @@ pub(crate) enum Verb {
     Predict(PredictArguments),
     /// Print parameters and multiply-adds per stage
     Summary(SummaryArguments),
-    /// Time the networks and single operations, alone or against PyTorch
+    /// Time the networks and single operations: alone, against PyTorch or against the machine's limits
     Bench(BenchArguments),
     /// Make and inspect data
     #[command(subcommand)]
@@ -131,7 +131,8 @@ pub(crate) struct SummaryArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench --case 'op/*' --threads 1\n  \
-    cargo xtask bench --peer ~/torch/bin/python --case 'train/*' --case 'infer/*'")]
+    cargo xtask bench --peer ~/torch/bin/python --case 'train/*' --case 'infer/*'\n  \
+    cargo xtask bench --limits\n  cargo xtask bench --growth --case 'infer/*'")]
 pub(crate) struct BenchArguments {
     /// Name of a case, or the start of some names and a star; may stand several times [default: all]
     #[arg(long, value_name = "NAME")]
@@ -148,6 +149,12 @@ pub(crate) struct BenchArguments {
     /// How often each case is measured on either side, with a peer
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) rounds: u16,
+    /// Hold single operations against what this machine's arithmetic and memory can do at most
+    #[arg(long, conflicts_with_all = ["peer", "growth"])]
+    pub(crate) limits: bool,
+    /// Time and memory per pixel of training steps and predictions from 128 to 1024 pixels square
+    #[arg(long, conflicts_with = "peer")]
+    pub(crate) growth: bool,
     /// Measure in this process, with its threads
     #[arg(long, hide = true)]
     pub(crate) here: bool,

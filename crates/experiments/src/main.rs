@@ -44,6 +44,7 @@ fn on_a_large_stack(work: impl FnOnce() -> Result<()> + Send + 'static) -> Resul
 }
 
 fn run(cli: Cli) -> Result<()> {
+    sconce_tensors::vector_width()?; // a wrong SCONCE_LANES is told here; later it would end the program by a panic
     match cli.verb {
         Verb::Train(arguments) => {
             let settings = Settings::for_training(&arguments)?;

@@ -64,7 +64,7 @@ pub use checkpoint::Checkpoint;
 pub use checkpoints::{Checkpoints, Loaded, Which};
 pub use error::Error;
 pub use log::{Cell, Log, Rows};
-pub use memory::peak_memory;
+pub use memory::{available_memory, peak_memory};
 pub use npy::write_npy;
 pub use palette::{Colour, palette};
 pub use picture::{comparison, contact_sheet, overlay};

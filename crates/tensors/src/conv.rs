@@ -35,7 +35,7 @@ use candle_core::{Result, Tensor, bail};
 use crate::host::check_f32;
 
 pub(crate) use geometry::Geometry;
-pub(crate) use lanes::width as vector_width;
+pub(crate) use lanes::{loops, width as vector_width};
 pub(crate) use operations::{Forward, InputGradient, Transposed, WeightGradient};
 
 /// How a kernel moves over the input: the same in both directions.

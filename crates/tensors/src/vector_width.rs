@@ -27,6 +27,7 @@ pub fn vector_width() -> Result<usize> {
 ///
 /// `SCONCE_LANES` is none of 4, 8 and 16.
 #[cfg(target_arch = "x86_64")]
+#[inline]
 pub(crate) fn most_lanes() -> usize {
     let most = match read() {
         Ok(lanes) => *lanes,

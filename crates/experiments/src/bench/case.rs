@@ -1,4 +1,4 @@
-//! What is timed: the names and sizes of the peer's script.
+//! What is timed: the names and sizes of the peer's script, and networks at growing sizes.
 
 use anyhow::{Result, bail};
 
@@ -41,22 +41,58 @@ const INFER: [(Network, [usize; 3]); 5] = [
     (Network::DeeplabV3R101, [1, 520, 520]),
 ];
 
+/// Networks whose growth is looked at, and images in a batch of their training: AGRNet's normalisation of a pyramid level
+/// of one pixel needs two.
+const GROWING: [(Network, usize); 2] = [(Network::Agrnet, 2), (Network::UnetBilinear, 1)];
+
+/// Height and width of the growing images.
+const SIZES: [usize; 4] = [128, 256, 512, 1024];
+
 impl Case {
-    fn all() -> Vec<Self> {
+    /// What the peer's script times too.
+    pub(super) fn published() -> Vec<Self> {
+        let train =
+            TRAIN.map(|(network, size)| (format!("train/{}", network.name()), Work::Train(network, size)));
+        let infer =
+            INFER.map(|(network, size)| (format!("infer/{}", network.name()), Work::Infer(network, size)));
+        let networks = train.into_iter().chain(infer).map(|(name, work)| Self { name, work });
+        networks.chain(Self::operations()).collect()
+    }
+
+    /// Single operations.
+    pub(super) fn operations() -> Vec<Self> {
         let case = |name: String, work| Self { name, work };
         let mut cases = Vec::new();
-        for (network, size) in TRAIN {
-            cases.push(case(format!("train/{}", network.name()), Work::Train(network, size)));
-        }
-        for (network, size) in INFER {
-            cases.push(case(format!("infer/{}", network.name()), Work::Infer(network, size)));
-        }
         for (name, convolution) in convolution::ALL {
             cases.push(case(format!("op/{name}/forward"), Work::Forward(convolution)));
             cases.push(case(format!("op/{name}/backward"), Work::Backward(convolution)));
         }
         cases.push(case("op/matmul_2048".to_owned(), Work::Matmul));
         cases
+    }
+
+    /// Training steps and predictions of one image at growing sizes, series after series.
+    pub(super) fn growing() -> Vec<Self> {
+        let mut cases = Vec::new();
+        for (network, batch) in GROWING {
+            cases.extend(SIZES.map(|size| Self {
+                name: format!("train/{}@{size}", network.name()),
+                work: Work::Train(network, [batch, size, size]),
+            }));
+            cases.extend(SIZES.map(|size| Self {
+                name: format!("infer/{}@{size}", network.name()),
+                work: Work::Infer(network, [1, size, size]),
+            }));
+        }
+        cases
+    }
+
+    /// Pixels of all images of a network's batch; 0 for an operation.
+    pub(super) fn pixels(&self) -> f64 {
+        match self.work {
+            Work::Train(_, size) | Work::Infer(_, size) => size.iter().product::<usize>() as f64,
+            Work::Forward(_) | Work::Backward(_) | Work::Matmul => 0.0,
+        }
     }
 
     /// Times the case in this process, for about `seconds`.
@@ -71,9 +107,8 @@ impl Case {
     }
 }
 
-/// The cases of these names, all if there are none; a name may end in `*`.
-pub(super) fn matching(names: &[String]) -> Result<Vec<Case>> {
-    let all = Case::all();
+/// Those of `all` that have these names, all if there are no names; a name may end in `*`.
+pub(super) fn matching(names: &[String], all: Vec<Case>) -> Result<Vec<Case>> {
     let matches = |name: &str, case: &Case| match name.strip_suffix('*') {
         Some(start) => case.name.starts_with(start),
         None => case.name == name,
@@ -96,7 +131,7 @@ mod tests {
     fn names_choose_cases() {
         let count = |names: &[&str]| {
             let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-            matching(&names).map(|cases| cases.len())
+            matching(&names, Case::published()).map(|cases| cases.len())
         };
         assert_eq!(count(&[]).unwrap(), 6 + 5 + 14 + 1);
         assert_eq!(count(&["train/*"]).unwrap(), 6);
@@ -107,11 +142,19 @@ mod tests {
 
     #[test]
     fn an_operation_is_measured() {
-        let case = &matching(&["op/conv3x3_16_64@127/forward".to_owned()]).unwrap()[0];
+        let case = &matching(&["op/conv3x3_16_64@127/forward".to_owned()], Case::operations()).unwrap()[0];
         let measurement = case.measure(0.0).unwrap();
         assert_eq!(measurement.case, case.name);
         assert_eq!(measurement.runs, 3);
         assert!(measurement.median_ms >= measurement.min_ms && measurement.min_ms > 0.0);
-        assert!(measurement.peak_mib > 0 && measurement.gflops.is_some());
+        assert!(measurement.peak_mib > 0 && measurement.gflops.is_some() && measurement.gb_per_s.is_some());
+    }
+
+    #[test]
+    fn growing_cases_have_their_pixels() {
+        let cases = matching(&["train/agrnet*".to_owned()], Case::growing()).unwrap();
+        let names: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names, ["train/agrnet@128", "train/agrnet@256", "train/agrnet@512", "train/agrnet@1024"]);
+        assert_eq!(cases[1].pixels(), 2.0 * 65_536.0);
     }
 }

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use sconce_tensors::testing::hashed_signed;
 use sconce_tensors::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 
-use super::timing::{Measurement, measure};
+use super::timing::{Measurement, Needs, measure};
 
 /// A convolution of square images with a square kernel.
 #[derive(Debug, Clone, Copy)]
@@ -51,16 +51,20 @@ impl Convolution {
         (x, hashed_signed("weight", (outputs, inputs, kernel, kernel), 1.0))
     }
 
-    fn multiply_adds(&self) -> f64 {
-        let side = (self.size - 1) / self.stride + 1;
-        let sums = self.batch * self.outputs * side * side;
-        sums as f64 * (self.inputs * self.kernel * self.kernel) as f64
+    /// Of the forward pass; each gradient needs as much.
+    fn needs(&self) -> Needs {
+        let Self { batch, inputs, outputs, size, kernel, .. } = *self;
+        let side = (size - 1) / self.stride + 1;
+        let (x, weight, y) =
+            (batch * inputs * size * size, outputs * inputs * kernel * kernel, batch * outputs * side * side);
+        let multiply_adds = y as f64 * (inputs * kernel * kernel) as f64;
+        Needs { multiply_adds, bytes: Some(4.0 * (x + weight + y) as f64) }
     }
 
     pub(super) fn forward(&self, case: &str, seconds: f64) -> Result<Measurement> {
         let (x, weight) = self.arguments();
         let work = || conv2d(&x, &weight, None, self.config()).map(drop);
-        measure(case, x.dims(), self.multiply_adds(), seconds, work)
+        measure(case, x.dims(), self.needs(), seconds, work)
     }
 
     /// The forward pass and both gradients.
@@ -72,12 +76,16 @@ impl Convolution {
             conv2d_input_gradient(&weight, &dy, (self.size, self.size), self.config())?;
             conv2d_weight_gradient(&x, &dy, (self.kernel, self.kernel), self.config()).map(drop)
         };
-        measure(case, x.dims(), 3.0 * self.multiply_adds(), seconds, work)
+        measure(case, x.dims(), 3.0 * self.needs(), seconds, work)
     }
 }
 
 pub(super) fn matmul(case: &str, seconds: f64) -> Result<Measurement> {
     const SIZE: usize = 2048;
     let matrix = hashed_signed("matrix", (SIZE, SIZE), 1.0);
-    measure(case, matrix.dims(), (SIZE * SIZE * SIZE) as f64, seconds, || matrix.matmul(&matrix).map(drop))
+    let needs = Needs {
+        multiply_adds: (SIZE * SIZE * SIZE) as f64,
+        bytes: Some((2 * SIZE * SIZE * size_of::<f32>()) as f64),
+    };
+    measure(case, matrix.dims(), needs, seconds, || matrix.matmul(&matrix).map(drop))
 }

@@ -12,7 +12,7 @@ use sconce_optim::{Config as OptimConfig, sgd};
 use sconce_tensors::testing::{fill, hashed_signed, hashed_uniform};
 use sconce_tensors::{Cost, Parameters, backward};
 
-use super::timing::{Measurement, measure};
+use super::timing::{Measurement, Needs, measure};
 
 /// A network in its published size, by the name in the peer's script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,12 @@ struct Targets {
 }
 
 /// Times gradients set to none, forward and backward pass, and a step of SGD.
-pub(super) fn train(case: &str, network: Network, [n, h, w]: [usize; 3], seconds: f64) -> Result<Measurement> {
+pub(super) fn train(
+    case: &str,
+    network: Network,
+    [n, h, w]: [usize; 3],
+    seconds: f64,
+) -> Result<Measurement> {
     let parameters = Parameters::new(0, &Device::Cpu);
     let built = network.build(parameters.builder())?;
     fill(&parameters)?;
@@ -145,18 +150,24 @@ pub(super) fn train(case: &str, network: Network, [n, h, w]: [usize; 3], seconds
     let lr = config.lr;
     let mut optimizer = OptimConfig::Sgd(config).build(&parameters)?;
     let image = hashed_signed("image", (n, 3, h, w), 2.);
-    let labels = (hashed_uniform("labels", (n, h, w)) * network.classes().max(2) as f64)?.to_dtype(DType::U8)?;
+    let labels =
+        (hashed_uniform("labels", (n, h, w)) * network.classes().max(2) as f64)?.to_dtype(DType::U8)?;
     let edges = hashed_uniform("edges", (n, h, w)).lt(0.1)?;
     let targets = Targets { labels, edges };
     let multiply_adds = 3.0 * n as f64 * total(&built.cost((h, w)));
-    measure(case, image.dims(), multiply_adds, seconds, || {
+    measure(case, image.dims(), Needs { multiply_adds, bytes: None }, seconds, || {
         let loss = built.loss(&image, &targets)?;
         optimizer.step(&backward(&loss)?, lr)
     })
 }
 
 /// Times a prediction that keeps nothing for a backward pass.
-pub(super) fn infer(case: &str, network: Network, [n, h, w]: [usize; 3], seconds: f64) -> Result<Measurement> {
+pub(super) fn infer(
+    case: &str,
+    network: Network,
+    [n, h, w]: [usize; 3],
+    seconds: f64,
+) -> Result<Measurement> {
     let parameters = Parameters::new(0, &Device::Cpu);
     network.build(parameters.builder())?;
     fill(&parameters)?;
@@ -165,7 +176,9 @@ pub(super) fn infer(case: &str, network: Network, [n, h, w]: [usize; 3], seconds
     let built = network.build(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))?;
     let image = hashed_signed("image", (n, 3, h, w), 2.);
     let multiply_adds = n as f64 * total(&built.cost((h, w)));
-    measure(case, image.dims(), multiply_adds, seconds, || built.output(&image, false).map(drop))
+    measure(case, image.dims(), Needs { multiply_adds, bytes: None }, seconds, || {
+        built.output(&image, false).map(drop)
+    })
 }
 
 fn total(stages: &[(String, Cost)]) -> f64 {

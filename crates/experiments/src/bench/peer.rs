@@ -19,7 +19,8 @@ struct Rounds {
 /// Prints a table with a row a case.
 pub(super) fn compare(python: &Path, cases: &[Case], arguments: &BenchArguments) -> Result<()> {
     let &BenchArguments { threads, seconds, rounds, .. } = arguments;
-    let mut table = Table::new(["case", "ours ms", "peer ms", "ratio", "spread", "ours MiB", "peer MiB", "ratio"]);
+    let mut table =
+        Table::new(["case", "ours ms", "peer ms", "ratio", "spread", "ours MiB", "peer MiB", "ratio"]);
     for case in cases {
         let mut found = Rounds { ours: Vec::new(), peer: Vec::new() };
         for round in 1..=rounds {
@@ -61,17 +62,7 @@ mod tests {
     use super::*;
 
     fn measurement(median_ms: f64, peak_mib: u64) -> Measurement {
-        Measurement {
-            case: "op/matmul_2048".to_owned(),
-            shape: vec![2048, 2048],
-            median_ms,
-            min_ms: median_ms,
-            runs: 3,
-            gflops: None,
-            peak_mib,
-            threads: 1,
-            sconce: String::new(),
-        }
+        Measurement::for_tests("op/matmul_2048", median_ms, peak_mib)
     }
 
     #[test]

@@ -4,17 +4,32 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
 
 use super::Case;
+use super::limits::Limits;
 use super::timing::Measurement;
 
-/// This program, with as many threads for candle's operations as for ours.
 pub(super) fn ours(case: &Case, threads: u16, seconds: f64) -> Result<Measurement> {
+    let mut command = this_program(threads, seconds)?;
+    command.args(["--case", &case.name]);
+    line(command).with_context(|| format!("timing {}", case.name))
+}
+
+/// The limits for so many threads.
+pub(super) fn limits(threads: u16, seconds: f64) -> Result<Limits> {
+    let mut command = this_program(threads, seconds)?;
+    command.arg("--limits");
+    line(command).context("taking the limits of the machine")
+}
+
+/// This program, with as many threads for candle's operations as for ours.
+fn this_program(threads: u16, seconds: f64) -> Result<Command> {
     let program = std::env::current_exe().context("the path of this program is unknown")?;
     let mut command = Command::new(program);
-    command.args(["bench", "--here", "--case", &case.name, "--seconds", &seconds.to_string()]);
+    command.args(["bench", "--here", "--seconds", &seconds.to_string()]);
     command.env("RAYON_NUM_THREADS", threads.to_string()).env("CANDLE_NUM_THREADS", threads.to_string());
-    line(command).with_context(|| format!("timing {}", case.name))
+    Ok(command)
 }
 
 /// The peer's script in the given interpreter.
@@ -34,8 +49,8 @@ pub(super) fn peer(python: &Path, case: &Case, threads: u16, seconds: f64) -> Re
     })
 }
 
-/// Runs a command that prints one measurement.
-fn line(mut command: Command) -> Result<Measurement> {
+/// Runs a command that prints one object as JSON.
+fn line<T: DeserializeOwned>(mut command: Command) -> Result<T> {
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         bail!("it ended with {}", output.status);

@@ -1,5 +1,6 @@
 //! How a figure is taken: two runs to warm up, then as many as fit the time, at least three.
 
+use std::ops::Mul;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -11,6 +12,7 @@ const MOST_RUNS: usize = 200;
 
 /// One line of output; the peer prints the same fields with its own version in place of `sconce`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Measurement {
     pub(super) case: String,
     /// Of the input.
@@ -20,6 +22,10 @@ pub(super) struct Measurement {
     pub(super) runs: usize,
     /// 10^9 operations a second at the median: a multiply-add is 2; convolutions and matrix products only.
     pub(super) gflops: Option<f64>,
+    /// 10^9 bytes a second at the median, if each argument is read once and each result written once: the traffic that no
+    /// implementation avoids unless a cache holds them. Single operations only; the peer does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) gb_per_s: Option<f64>,
     /// The most memory the process has held, in MiB.
     pub(super) peak_mib: u64,
     pub(super) threads: usize,
@@ -29,16 +35,48 @@ pub(super) struct Measurement {
 }
 
 impl Measurement {
+    #[cfg(test)]
+    pub(super) fn for_tests(case: &str, median_ms: f64, peak_mib: u64) -> Self {
+        Self {
+            case: case.to_owned(),
+            shape: vec![2048, 2048],
+            median_ms,
+            min_ms: median_ms,
+            runs: 3,
+            gflops: None,
+            gb_per_s: None,
+            peak_mib,
+            threads: 1,
+            sconce: String::new(),
+        }
+    }
+
     pub(super) fn to_json(&self) -> Result<String> {
         Ok(serde_json::to_string(self)?)
     }
 }
 
-/// Times `work`, which does `operations` multiply-adds.
+/// What one run of a case takes at least.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Needs {
+    pub(super) multiply_adds: f64,
+    /// Of the arguments and the results.
+    pub(super) bytes: Option<f64>,
+}
+
+impl Mul<Needs> for f64 {
+    type Output = Needs;
+
+    fn mul(self, needs: Needs) -> Needs {
+        Needs { multiply_adds: self * needs.multiply_adds, bytes: needs.bytes.map(|bytes| self * bytes) }
+    }
+}
+
+/// Times `work`, of which one run needs `needs`.
 pub(super) fn measure(
     case: &str,
     shape: &[usize],
-    multiply_adds: f64,
+    needs: Needs,
     seconds: f64,
     mut work: impl FnMut() -> candle_core::Result<()>,
 ) -> Result<Measurement> {
@@ -57,7 +95,8 @@ pub(super) fn measure(
         median_ms: rounded(median_ms, 2),
         min_ms: rounded(times[0], 2),
         runs: times.len(),
-        gflops: Some(rounded(2.0 * multiply_adds / median_ms / 1e6, 1)),
+        gflops: Some(rounded(2.0 * needs.multiply_adds / median_ms / 1e6, 1)),
+        gb_per_s: needs.bytes.map(|bytes| rounded(bytes / median_ms / 1e6, 2)),
         peak_mib: peak_memory().context("the system does not tell the most memory that was held")? >> 20,
         threads: rayon::current_num_threads(),
         sconce: env!("CARGO_PKG_VERSION").to_owned(),

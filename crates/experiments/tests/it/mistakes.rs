@@ -2,7 +2,7 @@
 
 use image::{GrayImage, RgbImage};
 
-use crate::{Place, entries};
+use crate::{Place, entries, error};
 
 #[test]
 fn an_unknown_key_is_shown_with_its_place_and_the_allowed_names() {
@@ -36,6 +36,16 @@ fn unknown_names_list_what_there_is() {
 fn classes_that_do_not_fit_the_data_are_named() {
     let message = Place::new().fails(&["train", "tiny", "--set", "model.classes=5"]);
     assert!(message.contains("model.classes is 5") && message.contains("l_brow"), "{message}");
+}
+
+#[test]
+fn a_wrong_width_of_vectors_is_told_before_anything_runs() {
+    let place = Place::new();
+    let output = place.command(&["train", "tiny"]).env("SCONCE_LANES", "32").output().unwrap();
+    let message = error(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("SCONCE_LANES is '32'") && !message.contains("panicked"), "{message}");
+    assert!(!place.path("runs").exists(), "a wrong environment must leave no run");
 }
 
 /// The tiny config on files: `count` images of 40 x 40 pixels with labels 0 and 1.

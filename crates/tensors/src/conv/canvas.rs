@@ -87,6 +87,20 @@ impl Canvas {
         &self.reach.taps
     }
 
+    /// Whether taps lie so far apart that many results read little but padding under them.
+    pub(super) fn is_sparse(&self) -> bool {
+        2 * self.halo.0 > self.reach.results.0 || 2 * self.halo.1 > self.reach.results.1
+    }
+
+    /// Whether a tap reads anything but padding from some of `count` results from (row, column) on.
+    pub(super) fn reads(&self, tap: usize, (row, column): (usize, usize), count: usize) -> bool {
+        let Reach { source, step, ref taps, .. } = self.reach;
+        let place = |at: usize, shift: isize| (at * step) as isize + shift;
+        let row = place(row, taps[tap].row);
+        let (first, last) = (place(column, taps[tap].column), place(column + count - 1, taps[tap].column));
+        (0..source.0 as isize).contains(&row) && last >= 0 && first < source.1 as isize
+    }
+
     /// Floats of one phase's plane for a band of result rows.
     fn plane(&self, rows: usize) -> usize {
         (rows + self.halo.0) * self.pitch
@@ -125,8 +139,8 @@ impl Canvas {
         (0..channels).flat_map(|channel| taps.iter().map(move |tap| channel * channel_size + tap)).collect()
     }
 
-    /// Copies the pixels of one channel and image that the results of a band of rows read to their planes, except the
-    /// padding, which must be zero already.
+    /// Copies the pixels of one channel and image that the results of a band of rows read to their planes, with zeros
+    /// for the padding.
     ///
     /// # Safety
     ///
@@ -135,16 +149,26 @@ impl Canvas {
     pub(super) unsafe fn fill<L: Lanes>(&self, source: &[f32], rows: Range<usize>, planes: &mut [f32]) {
         let (step, (height, width)) = (self.reach.step, self.reach.source);
         let plane_size = self.plane(rows.len());
+        let first_row = rows.start as isize + self.first.0;
         for (number, &(row_phase, column_phase)) in self.phases.iter().enumerate() {
             let plane = &mut planes[number * plane_size..][..plane_size];
             let columns = inside(self.first.1, step, column_phase, width, self.pitch);
-            let first_row = rows.start as isize + self.first.0;
-            for line in inside(first_row, step, row_phase, height, rows.len() + self.halo.0) {
+            let lines = inside(first_row, step, row_phase, height, rows.len() + self.halo.0);
+            if columns.is_empty() || lines.is_empty() {
+                plane.fill(0.0);
+                continue;
+            }
+            let column = (self.first.1 + columns.start as isize) as usize * step + column_phase;
+            plane[..lines.start * self.pitch].fill(0.0);
+            plane[lines.end * self.pitch..].fill(0.0);
+            for line in lines {
                 let row = (first_row + line as isize) as usize * step + row_phase;
-                let column = (self.first.1 + columns.start as isize) as usize * step + column_phase;
-                let target = &mut plane[line * self.pitch..][columns.clone()];
+                let target = &mut plane[line * self.pitch..][..self.pitch];
+                target[..columns.start].fill(0.0);
+                target[columns.end..].fill(0.0);
+                let source = &source[row * width + column..(row + 1) * width];
                 // SAFETY: by contract.
-                unsafe { copy::<L>(&source[row * width + column..(row + 1) * width], step, target) };
+                unsafe { copy::<L>(source, step, &mut target[columns.clone()]) };
             }
         }
     }

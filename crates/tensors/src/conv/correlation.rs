@@ -4,6 +4,7 @@
 //! the canvas, moved by a constant distance.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -11,7 +12,7 @@ use super::canvas::{Canvas, Reach};
 use super::lanes::{Kernel, Lanes, run, width};
 use super::packing::{BLOCK, Weights};
 use super::parts::{Parts, Write, with_scratch};
-use super::vectors::{Target, Vector, Vectors};
+use super::vectors::{Piece, Target, Vector, Vectors};
 use super::winograd::Winograd;
 
 /// Floats in a canvas: 1 MiB, which stays in the second-level cache.
@@ -52,7 +53,7 @@ impl Correlation<'_> {
         let phases: Vec<_> = (0..self.targets.len()).map(|phase| Phase::new(&self, &canvas, phase)).collect();
         let last_rows = self.reach.results.0 - (split.bands - 1) * split.rows;
         let layouts = [(split.rows, false), (last_rows, true)]
-            .map(|(rows, last)| Layout::new(&self, &canvas, &phases, split.channels, rows, last));
+            .map(|(rows, last)| Layout::new(&self, &canvas, &phases, rows, last));
         (0..self.batch * self.groups * split.bands * split.parts).into_par_iter().for_each(|task| {
             let (rest, part) = (task / split.parts, task % split.parts);
             let (unit, number) = (rest / split.bands, rest % split.bands);
@@ -134,11 +135,27 @@ impl Phase {
     }
 }
 
-/// What is the same for all bands of as many rows: of each phase, the distances of all its taps in the canvas, and the
+/// What is the same for all bands of as many rows: of each phase, the distances of its taps in the canvas, and the
 /// vectors of result pixels.
 struct Layout {
     rows: usize,
     phases: Vec<(Vec<usize>, Vectors)>,
+}
+
+/// Vectors that follow each other and read under the same taps.
+struct Run {
+    vectors: Range<usize>,
+    /// For each channel of a canvas and each tap that reads more than padding: the distance in the canvas and the place
+    /// of the weights.
+    terms: Arc<[Term]>,
+    /// Of one channel.
+    taps: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Term {
+    canvas: u32,
+    weights: u32,
 }
 
 impl Layout {
@@ -146,7 +163,6 @@ impl Layout {
         correlation: &Correlation,
         canvas: &Canvas,
         phases: &[Phase],
-        channels: usize,
         rows: usize,
         last: bool,
     ) -> Self {
@@ -154,7 +170,7 @@ impl Layout {
             // Only the last band has fewer rows in some phases than in others.
             let missing = if last { correlation.reach.results.0 - target.size.0 } else { 0 };
             let vectors = Vectors::new(rows - missing, canvas.pitch, target, width());
-            (canvas.offsets(&phase.taps, channels, 1, rows), vectors)
+            (canvas.offsets(&phase.taps, 1, 1, rows), vectors)
         };
         Self { rows, phases: phases.iter().zip(&correlation.targets).map(phase).collect() }
     }
@@ -192,7 +208,7 @@ impl Kernel for BandIn<'_> {
         let (image_size, channel_size) =
             (canvas.image_size(layout.rows), canvas.channel_size(1, layout.rows));
         let plane = correlation.reach.source.0 * correlation.reach.source.1;
-        scratch.fill(0.0);
+        let runs: Vec<_> = (0..band.phases.len()).map(|phase| band.runs(phase)).collect();
         for first in (0..correlation.channels).step_by(band.channels) {
             let channels = band.channels.min(correlation.channels - first);
             for channel in 0..channels {
@@ -201,21 +217,73 @@ impl Kernel for BandIn<'_> {
                 // SAFETY: the instructions are there by the contract of `Kernel::run`.
                 unsafe { canvas.fill::<L>(source, band.first_row..band.first_row + layout.rows, planes) };
             }
-            for phase in 0..band.phases.len() {
-                band.add_channels::<L>(scratch, phase, first..first + channels);
+            for (phase, runs) in runs.iter().enumerate() {
+                for run in runs {
+                    band.add_channels::<L>(scratch, phase, run, first..first + channels);
+                }
             }
         }
     }
 }
 
 impl Band<'_> {
-    /// Adds the `channels`, which are in the canvas, to all results of a phase.
+    /// The vectors of a phase in runs. A widely spaced tap reads nothing but padding for many of them.
+    fn runs(&self, phase: usize) -> Vec<Run> {
+        let (_, vectors) = &self.layout.phases[phase];
+        let mut runs: Vec<Run> = Vec::new();
+        let mut taps: Vec<usize> = Vec::new();
+        let mut known: Vec<(Vec<usize>, Arc<[Term]>)> = Vec::new();
+        for (number, vector) in vectors.list.iter().enumerate() {
+            let read = self.read(phase, &vectors.pieces[vector.pieces.clone()]);
+            match runs.last_mut() {
+                Some(run) if read == taps => run.vectors.end = number + 1,
+                _ => {
+                    let found = known.iter().find(|(taps, _)| *taps == read).map(|(_, terms)| terms.clone());
+                    let terms = found.unwrap_or_else(|| {
+                        let terms = self.terms(phase, &read);
+                        known.push((read.clone(), terms.clone()));
+                        terms
+                    });
+                    runs.push(Run { vectors: number..number + 1, terms, taps: read.len() });
+                    taps = read;
+                }
+            }
+        }
+        runs
+    }
+
+    /// The taps of a phase, by their number in it, that read more than padding for a vector.
+    fn read(&self, phase: usize, pieces: &[Piece]) -> Vec<usize> {
+        let taps = &self.phases[phase].taps;
+        if !self.canvas.is_sparse() {
+            return (0..taps.len()).collect();
+        }
+        let reads = |tap: usize| {
+            pieces.iter().any(|piece| {
+                let row = self.first_row + piece.row;
+                self.canvas.reads(tap, (row, piece.column), piece.count)
+            })
+        };
+        (0..taps.len()).filter(|&tap| reads(taps[tap])).collect()
+    }
+
+    fn terms(&self, phase: usize, read: &[usize]) -> Arc<[Term]> {
+        let (offsets, taps) = (&self.layout.phases[phase].0, self.phases[phase].taps.len());
+        let channel_size = self.canvas.channel_size(1, self.layout.rows);
+        let term = |channel: usize, tap: usize| Term {
+            canvas: (channel * channel_size + offsets[tap]) as u32,
+            weights: ((channel * taps + tap) * BLOCK) as u32,
+        };
+        (0..self.channels).flat_map(|channel| read.iter().map(move |&tap| term(channel, tap))).collect()
+    }
+
+    /// Adds the `channels`, which are in the canvas, to a run of all results of a phase.
     #[inline(always)]
-    fn add_channels<L: Lanes>(&self, canvas: &[f32], phase: usize, channels: Range<usize>) {
+    fn add_channels<L: Lanes>(&self, canvas: &[f32], phase: usize, run: &Run, channels: Range<usize>) {
         let Phase { taps, weights } = &self.phases[phase];
         let Correlation { groups, targets, .. } = self.correlation;
-        let (offsets, vectors) = &self.layout.phases[phase];
-        let offsets = &offsets[..channels.len() * taps.len()];
+        let vectors = &self.layout.phases[phase].1;
+        let terms = &run.terms[..channels.len() * run.taps];
         let write = if channels.start == 0 { Write::Replace } else { Write::Add };
         let group_size = weights.len() / groups;
         let weights = &weights[self.unit % groups * group_size..][..group_size];
@@ -223,12 +291,13 @@ impl Band<'_> {
         while result < self.results.end {
             let count = L::RESULTS.min(self.results.end - result);
             let block = (result / BLOCK * self.correlation.channels + channels.start) * taps.len() * BLOCK;
-            let weights = &weights[block..][..offsets.len() * BLOCK];
+            let weights = &weights[block..][..channels.len() * taps.len() * BLOCK];
             let target = &targets[phase];
             let sums = Sums {
-                vectors,
+                vectors: &vectors.list[run.vectors.clone()],
+                pieces: &vectors.pieces,
                 canvas,
-                offsets,
+                terms,
                 weights,
                 target,
                 lane: result % BLOCK,
@@ -249,8 +318,8 @@ impl Band<'_> {
     #[inline(always)]
     fn sums<L: Lanes, const R: usize>(&self, sums: &Sums) {
         let mut start = 0;
-        while start < sums.vectors.list.len() {
-            let vectors = &sums.vectors.list[start..];
+        while start < sums.vectors.len() {
+            let vectors = &sums.vectors[start..];
             // SAFETY: the instructions are there by the contract of `Kernel::run`; the rest as the function says.
             start += unsafe {
                 match vectors.len().min(L::SUMS / R) {
@@ -275,18 +344,21 @@ impl Band<'_> {
         vectors: &[Vector],
     ) -> usize {
         assert!(
-            vectors.len() >= V && sums.lane + R <= BLOCK && sums.weights.len() >= sums.offsets.len() * BLOCK
+            vectors.len() >= V
+                && sums.lane + R <= BLOCK
+                && sums.terms.last().is_none_or(|last| last.weights as usize + BLOCK <= sums.weights.len())
         );
         let bias = self.bias::<R>(sums);
-        // SAFETY: a canvas has room for a vector at each position and offset; the weights are as long as asserted.
+        // SAFETY: a canvas has room for a vector at each position and offset; the weights reach to the last term.
         let totals = unsafe {
             let mut totals = [[L::splat(0.0); V]; R];
             for r in 0..R {
                 totals[r] = [L::splat(bias[r]); V];
             }
             let canvas = sums.canvas.as_ptr();
-            let mut weights = sums.weights.as_ptr().wrapping_add(sums.lane);
-            for &offset in sums.offsets {
+            let weights = sums.weights.as_ptr().wrapping_add(sums.lane);
+            for term in sums.terms {
+                let (offset, weights) = (term.canvas as usize, weights.add(term.weights as usize));
                 let mut x = [L::splat(0.0); V];
                 for v in 0..V {
                     x[v] = L::load(canvas.add(vectors[v].position + offset));
@@ -297,7 +369,6 @@ impl Band<'_> {
                         totals[v] = weight.mul_add(x[v], totals[v]);
                     }
                 }
-                weights = weights.wrapping_add(BLOCK);
             }
             totals
         };
@@ -331,7 +402,7 @@ impl Band<'_> {
         let Target { row_step, column_step, .. } = *sums.target;
         let plane = self.unit * self.correlation.results + result;
         let start = plane * self.correlation.result_pixels + self.first_row * row_step;
-        for piece in &sums.vectors.pieces[vector.pieces.clone()] {
+        for piece in &sums.pieces[vector.pieces.clone()] {
             let to = self.y.at(start + piece.offset);
             // SAFETY: the pieces are pixels of the plane.
             unsafe {
@@ -346,9 +417,12 @@ impl Band<'_> {
 
 /// The arguments of the inner loops.
 struct Sums<'a> {
-    vectors: &'a Vectors,
+    vectors: &'a [Vector],
+    /// Of all vectors of the phase.
+    pieces: &'a [Piece],
     canvas: &'a [f32],
-    offsets: &'a [usize],
+    /// Their places lie in the canvas and in the weights.
+    terms: &'a [Term],
     weights: &'a [f32],
     target: &'a Target,
     /// Position of the first result in its block of weights.

@@ -1,5 +1,7 @@
 //! Vector registers of different processors behind one interface, chosen when the program runs.
 
+pub(crate) mod loops;
+
 use super::parts::Write;
 #[cfg(target_arch = "x86_64")]
 use crate::vector_width::most_lanes;
@@ -342,7 +344,8 @@ mod x86 {
                 let halves = [low, high].map(|half| _mm512_permutex2var_ps(even, half, odd));
                 let to = to.wrapping_sub(first * step);
                 for (number, half) in halves.into_iter().enumerate() {
-                    let (to, mask) = (to.wrapping_add(16 * number * step), (mask >> (16 * number)) as __mmask16);
+                    let (to, mask) =
+                        (to.wrapping_add(16 * number * step), (mask >> (16 * number)) as __mmask16);
                     if step == 1 {
                         _mm512_mask_storeu_ps(to, mask, half);
                     } else {

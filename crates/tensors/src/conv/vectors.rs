@@ -30,6 +30,9 @@ pub(super) struct Piece {
     /// Lane of the first pixel.
     pub(super) first: usize,
     pub(super) count: usize,
+    /// Row and column of the first pixel in the band.
+    pub(super) row: usize,
+    pub(super) column: usize,
     /// Of the first pixel, in the target plane, if the band begins with the first row.
     pub(super) offset: usize,
 }
@@ -67,6 +70,8 @@ impl Vectors {
             if column < target.size.1 {
                 self.pieces.push(Piece {
                     first: position - positions.start,
+                    row,
+                    column,
                     count: end.min(row * pitch + target.size.1) - position,
                     offset: target.origin + row * target.row_step + column * target.column_step,
                 });

@@ -144,12 +144,27 @@ struct UnitIn<'a> {
 
 /// The output pixels of a unit, cut into equally long runs of vectors.
 struct Runs {
-    /// Positions in the canvas of the first pixels of all runs.
-    positions: Vec<usize>,
+    starts: Vec<Start>,
     /// Pixels from the start of one image row to the next within a run; rows that are runs of their own have none.
     rows: usize,
     /// Vectors of a run.
     vectors: usize,
+}
+
+/// Where a run begins in the canvas, and in an output's gradients.
+#[derive(Clone, Copy)]
+struct Start {
+    position: usize,
+    gradient: usize,
+}
+
+/// What one weight sums: the weight's place among those of an output channel, the distance of the pixels in the canvas,
+/// and the number of its tap.
+#[derive(Clone, Copy)]
+struct Term {
+    weight: usize,
+    offset: usize,
+    tap: usize,
 }
 
 impl Kernel for UnitIn<'_> {
@@ -160,21 +175,16 @@ impl Kernel for UnitIn<'_> {
         let Self { unit, x, dy } = self;
         let canvas = unit.task.canvas;
         let runs = unit.runs::<L>();
-        let taps: Vec<_> = (0..canvas.taps().len()).collect();
-        let weights = canvas.taps().iter().map(|tap| tap.weight);
-        let channels = unit.channels.clone().map(|channel| channel * unit.task.geometry.taps());
-        let weights: Vec<_> =
-            channels.flat_map(|channel| weights.clone().map(move |tap| channel + tap)).collect();
-        let offsets = canvas.offsets(&taps, unit.channels.len(), unit.images.len(), unit.rows.len());
+        let terms = unit.terms();
         unit.fill_x::<L>(x);
         unit.fill_dy::<L>(&runs, dy);
         let sums = Sums {
             runs: &runs,
+            read: &(0..canvas.taps().len()).map(|tap| unit.read(&runs, tap)).collect::<Vec<_>>(),
             x,
             dy,
-            dy_size: runs.positions.len() * runs.vectors * L::WIDTH,
-            offsets: &offsets,
-            weights: &weights,
+            dy_size: runs.starts.len() * runs.vectors * L::WIDTH,
+            terms: &terms,
         };
         let mut output = 0;
         while output < unit.outputs.len() {
@@ -192,14 +202,14 @@ impl Kernel for UnitIn<'_> {
 /// The arguments of the inner loops.
 struct Sums<'a> {
     runs: &'a Runs,
+    /// Of each tap, the runs in which it reads more than padding.
+    read: &'a [Vec<Start>],
     x: &'a [f32],
     dy: &'a [f32],
     /// Floats of an output channel in `dy`.
     dy_size: usize,
-    /// The distances in `x` of all weights of an output channel.
-    offsets: &'a [usize],
-    /// Their positions among all weights of an output channel.
-    weights: &'a [usize],
+    /// All weights of an output channel.
+    terms: &'a [Term],
 }
 
 impl Unit<'_> {
@@ -211,13 +221,47 @@ impl Unit<'_> {
         let (row, image) = (width.div_ceil(L::WIDTH), ((rows - 1) * canvas.pitch + width).div_ceil(L::WIDTH));
         let size = canvas.image_size(rows);
         let images = 0..self.images.len();
+        let start = |vectors: usize| {
+            move |(run, position): (usize, usize)| Start { position, gradient: run * vectors * L::WIDTH }
+        };
         if rows * (row + 1) <= image {
             let positions =
                 images.flat_map(|image| (0..rows).map(move |row| image * size + row * canvas.pitch));
-            Runs { positions: positions.collect(), rows: 1, vectors: row }
+            Runs { starts: positions.enumerate().map(start(row)).collect(), rows: 1, vectors: row }
         } else {
-            Runs { positions: images.map(|image| image * size).collect(), rows, vectors: image }
+            let positions = images.map(|image| image * size);
+            Runs { starts: positions.enumerate().map(start(image)).collect(), rows, vectors: image }
         }
+    }
+
+    /// All weights of an output channel: the taps of a channel next to each other, since they read the same pixels; but
+    /// channel next to channel where each tap has pixels of its own.
+    fn terms(&self) -> Vec<Term> {
+        let Task { geometry, canvas, .. } = self.task;
+        let (taps, channels) = (canvas.taps(), self.channels.len());
+        let numbers: Vec<_> = (0..taps.len()).collect();
+        let offsets = canvas.offsets(&numbers, channels, self.images.len(), self.rows.len());
+        let term = |tap: usize, channel: usize| Term {
+            weight: (self.channels.start + channel) * geometry.taps() + taps[tap].weight,
+            offset: offsets[channel * taps.len() + tap],
+            tap,
+        };
+        if canvas.is_sparse() {
+            numbers.iter().flat_map(|&tap| (0..channels).map(move |channel| term(tap, channel))).collect()
+        } else {
+            (0..channels).flat_map(|channel| numbers.iter().map(move |&tap| term(tap, channel))).collect()
+        }
+    }
+
+    /// The runs in which a tap reads more than padding: of rows that are runs of their own, some.
+    fn read(&self, runs: &Runs, tap: usize) -> Vec<Start> {
+        let width = self.task.geometry.output.1;
+        let row = |run: usize| self.rows.start + run % self.rows.len();
+        let canvas = self.task.canvas;
+        let all = runs.rows > 1 || !canvas.is_sparse();
+        let reads = |run: usize| all || canvas.reads(tap, (row(run), 0), width);
+        let starts = runs.starts.iter().enumerate();
+        starts.filter(|(run, _)| reads(*run)).map(|(_, start)| *start).collect()
     }
 
     /// Copies the input pixels to their canvas. All else in it is zero: padding, and what vectors touch behind the pixels
@@ -228,7 +272,9 @@ impl Unit<'_> {
         let (images, rows) = (self.images.len(), self.rows.len());
         let (channel_size, image_size) = (canvas.channel_size(images, rows), canvas.image_size(rows));
         let pixels = geometry.input_pixels();
-        x.fill(0.0);
+        let (channels, slack) = x.split_at_mut(self.channels.len() * channel_size);
+        slack.fill(0.0);
+        channels.chunks_exact_mut(channel_size).for_each(|channel| channel[images * image_size..].fill(0.0));
         for (place, image) in self.images.clone().enumerate() {
             let source = &self.task.x[geometry.group_inputs(image, group)];
             for (at, channel) in self.channels.clone().enumerate() {
@@ -245,7 +291,7 @@ impl Unit<'_> {
         let Task { geometry, canvas, group, .. } = self.task;
         let (pixels, (_, width), rows) = (geometry.output_pixels(), geometry.output, self.rows.len());
         let run_size = runs.vectors * L::WIDTH;
-        dy[..self.outputs.len() * runs.positions.len() * run_size].fill(0.0);
+        dy[..self.outputs.len() * runs.starts.len() * run_size].fill(0.0);
         let mut run = 0;
         for output in self.outputs.clone() {
             for image in self.images.clone() {
@@ -266,8 +312,8 @@ impl Unit<'_> {
     #[inline(always)]
     fn outputs<L: Lanes, const R: usize>(&self, sums: &Sums, output: usize, count: usize) {
         let mut term = 0;
-        while term < sums.offsets.len() {
-            let left = sums.offsets.len() - term;
+        while term < sums.terms.len() {
+            let left = sums.terms.len() - term;
             // SAFETY: the instructions are there by the contract of `Kernel::run`.
             term += unsafe {
                 match left.min(L::SUMS / R) {
@@ -291,11 +337,13 @@ impl Unit<'_> {
         count: usize,
         term: usize,
     ) -> usize {
-        let terms = T.min(sums.offsets.len() - term);
+        let terms = &sums.terms[term..(term + T).min(sums.terms.len())];
+        let (first, last) = (terms[0], terms[terms.len() - 1]);
         let mut offsets = [0; T];
         for (t, offset) in offsets.iter_mut().enumerate() {
-            *offset = sums.offsets[term + t.min(terms - 1)];
+            *offset = terms.get(t).unwrap_or(&last).offset;
         }
+        let read = if first.tap == last.tap { &sums.read[first.tap] } else { &sums.runs.starts };
         let mut starts = [0; R];
         for (r, start) in starts.iter_mut().enumerate() {
             *start = (output + r.min(count - 1)) * sums.dy_size;
@@ -305,11 +353,11 @@ impl Unit<'_> {
         // these weights.
         unsafe {
             let mut totals = [[[0.0; MOST_LANES]; T]; R];
-            products::<L, R, T>(sums, offsets, starts, &mut totals);
+            products::<L, R, T>(sums, read, offsets, starts, &mut totals);
             for (r, totals) in totals.iter().enumerate().take(count) {
                 let start = self.weights(output + r);
-                for (total, weight) in totals.iter().zip(&sums.weights[term..term + terms]) {
-                    *self.task.dw.at(start + weight) += L::load(total.as_ptr()).sum();
+                for (total, term) in totals.iter().zip(terms) {
+                    *self.task.dw.at(start + term.weight) += L::load(total.as_ptr()).sum();
                 }
             }
         }
@@ -333,6 +381,7 @@ impl Unit<'_> {
 #[inline(always)]
 unsafe fn products<L: Lanes, const R: usize, const T: usize>(
     sums: &Sums,
+    read: &[Start],
     offsets: [usize; T],
     starts: [usize; R],
     results: &mut [[[f32; MOST_LANES]; T]; R],
@@ -340,9 +389,9 @@ unsafe fn products<L: Lanes, const R: usize, const T: usize>(
     // SAFETY: by contract.
     unsafe {
         let mut totals = [[L::splat(0.0); T]; R];
-        let mut dy = sums.dy.as_ptr();
-        for &position in &sums.runs.positions {
-            let mut x = sums.x.as_ptr().add(position);
+        for start in read {
+            let mut x = sums.x.as_ptr().add(start.position);
+            let mut dy = sums.dy.as_ptr().add(start.gradient);
             for _ in 0..sums.runs.vectors {
                 let mut dys = [L::splat(0.0); R];
                 for r in 0..R {

@@ -10,12 +10,16 @@ use crate::conv::correlation::Correlation;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::packing::BLOCK;
 use crate::conv::parts::{Parts, Write, with_scratch};
-use crate::conv::vectors::{Piece, Vectors};
+use crate::conv::vectors::{Piece, Vector, Vectors};
 
 /// Channels that are transformed at once.
 const CHANNELS: usize = 128;
 /// Vectors of a product that share the weights in registers.
 const PANEL: usize = 3;
+/// Vectors of tiles that are transformed and multiplied at once, if the canvas holds all channels.
+const GROUP: usize = 6;
+/// Most floats in a canvas that holds all channels.
+const CANVAS: usize = 1 << 18;
 /// Tasks to make, if they do not become too small. Fixed, so that no result depends on the number of threads.
 const TASKS: usize = 16;
 
@@ -43,12 +47,14 @@ impl<'a> Winograd<'a> {
     /// Writes all results.
     pub(in crate::conv) fn run(self, source: &[f32], y: Parts) {
         let Correlation { batch, groups, results, .. } = *self.correlation;
-        let bands: Vec<_> = self.phases.iter().flat_map(Band::all).collect();
+        let units = batch * groups;
+        let bands = |phase| Band::all(phase, self.rows(phase, units));
+        let bands: Vec<_> = self.phases.iter().flat_map(bands).collect();
         let layouts: Vec<_> = bands.iter().map(|band| band.phase.vectors(band.rows.len())).collect();
-        let parts = TASKS.div_ceil(batch * groups * bands.len()).min(results.div_ceil(64));
+        let parts = TASKS.div_ceil(units * bands.len()).min(results.div_ceil(64));
         let size = results.div_ceil(parts).next_multiple_of(BLOCK);
         let parts = results.div_ceil(size);
-        (0..batch * groups * bands.len() * parts).into_par_iter().for_each(|task| {
+        (0..units * bands.len() * parts).into_par_iter().for_each(|task| {
             let (rest, part) = (task / parts, task % parts);
             let (unit, band) = (rest / bands.len(), rest % bands.len());
             let results = part * size..((part + 1) * size).min(results);
@@ -56,6 +62,16 @@ impl<'a> Winograd<'a> {
                 Task { winograd: &self, band: &bands[band], vectors: &layouts[band], unit, results, source, y };
             with_scratch(task.scratch(), |scratch| run(TaskIn { task, scratch }));
         });
+    }
+
+    /// Rows of tiles of a task: more where the canvas is filled once for all of them.
+    fn rows(&self, phase: &Phase, units: usize) -> usize {
+        let channels = self.correlation.channels;
+        if channels > CHANNELS {
+            return phase.rows();
+        }
+        let most = (CANVAS / (channels * phase.canvas.image_size(0).max(1))).saturating_sub(1);
+        most.min((phase.tiles.0 * units).div_ceil(TASKS)).max(phase.rows())
     }
 }
 
@@ -66,8 +82,8 @@ struct Band<'a> {
 }
 
 impl<'a> Band<'a> {
-    fn all(phase: &'a Phase) -> impl Iterator<Item = Self> {
-        let bands = phase.tiles.0.div_ceil(phase.rows());
+    fn all(phase: &'a Phase, rows: usize) -> impl Iterator<Item = Self> {
+        let bands = phase.tiles.0.div_ceil(rows);
         let bound = move |band: usize| band * phase.tiles.0 / bands;
         (0..bands).map(move |band| Self { phase, rows: bound(band)..bound(band + 1) })
     }
@@ -98,9 +114,15 @@ impl Task<'_> {
         self.band.phase.canvas.size(self.channels(), 1, self.band.rows.len()).next_multiple_of(MOST_LANES)
     }
 
+    /// Vectors that are worked on at once: all where the channels do not fit a canvas.
+    fn group(&self) -> usize {
+        let all = self.vectors.list.len();
+        if self.winograd.correlation.channels > CHANNELS { all } else { all.min(GROUP) }
+    }
+
     /// Floats of one point's transformed inputs, an odd number of cache lines.
     fn point(&self) -> usize {
-        ((self.channels() * self.vectors.list.len()) | 1) * MOST_LANES
+        ((self.channels() * self.group()) | 1) * MOST_LANES
     }
 
     fn blocks(&self) -> usize {
@@ -108,7 +130,7 @@ impl Task<'_> {
     }
 
     fn scratch(&self) -> usize {
-        let products = self.blocks() * self.vectors.list.len() * POINTS * BLOCK * MOST_LANES;
+        let products = self.blocks() * self.group() * POINTS * BLOCK * MOST_LANES;
         self.canvas() + POINTS * self.point() + products
     }
 }
@@ -122,19 +144,22 @@ impl Kernel for TaskIn<'_> {
         let (canvas, rest) = scratch.split_at_mut(task.canvas());
         let (inputs, products) = rest.split_at_mut(POINTS * task.point());
         let all = task.winograd.correlation.channels;
-        canvas.fill(0.0);
-        for first in (0..all).step_by(CHANNELS) {
-            let channels = first..(first + CHANNELS).min(all);
-            task.fill::<L>(canvas, channels.clone());
-            // SAFETY: the instructions are there by the contract of `Kernel::run`; the slices have the sizes that the
-            // task asked for.
-            unsafe {
-                task.transform::<L>(canvas, inputs, channels.len());
-                task.multiply::<L>(inputs, products, channels);
+        for (number, vectors) in task.vectors.list.chunks(task.group()).enumerate() {
+            for first in (0..all).step_by(CHANNELS) {
+                let channels = first..(first + CHANNELS).min(all);
+                if number == 0 || all > CHANNELS {
+                    task.fill::<L>(canvas, channels.clone());
+                }
+                // SAFETY: the instructions are there by the contract of `Kernel::run`; the slices have the sizes that
+                // the task asked for.
+                unsafe {
+                    task.transform::<L>(vectors, canvas, inputs, channels.len());
+                    task.multiply::<L>(vectors.len(), inputs, products, channels);
+                }
             }
+            // SAFETY: as above; this task alone writes these results' pixels.
+            unsafe { task.finish::<L>(vectors, products) };
         }
-        // SAFETY: as above; this task alone writes these results' pixels.
-        unsafe { task.finish::<L>(products) };
     }
 }
 
@@ -155,11 +180,11 @@ impl Task<'_> {
 
     /// Writes, for each point, panel and channel, the panel's vectors.
     #[inline(always)]
-    unsafe fn transform<L: Lanes>(&self, canvas: &[f32], inputs: &mut [f32], channels: usize) {
+    unsafe fn transform<L: Lanes>(&self, list: &[Vector], canvas: &[f32], inputs: &mut [f32], channels: usize) {
         let (layout, rows) = (&self.band.phase.canvas, self.band.rows.len());
         let offsets = layout.offsets(&std::array::from_fn::<_, POINTS, _>(|point| point), 1, 1, rows);
         let channel_size = layout.channel_size(1, rows);
-        let (point, list) = (self.point(), &self.vectors.list);
+        let point = self.point();
         for panel in panels(list.len()) {
             for channel in 0..channels {
                 for (place, vector) in list[panel.clone()].iter().enumerate() {
@@ -185,11 +210,16 @@ impl Task<'_> {
     /// Adds the channels' products with the weights, for each point. `products` holds, for each block of results and
     /// each vector, the points of the block's results.
     #[inline(always)]
-    unsafe fn multiply<L: Lanes>(&self, inputs: &[f32], products: &mut [f32], channels: Range<usize>) {
+    unsafe fn multiply<L: Lanes>(
+        &self,
+        vectors: usize,
+        inputs: &[f32],
+        products: &mut [f32],
+        channels: Range<usize>,
+    ) {
         let groups = self.winograd.correlation.groups;
         let write = if channels.start == 0 { Write::Replace } else { Write::Add };
         let first = self.results.start / BLOCK;
-        let vectors = self.vectors.list.len();
         for point in 0..POINTS {
             for block in 0..self.blocks() {
                 let weights = self.winograd.weights.of(self.unit % groups, first + block, point);
@@ -213,8 +243,7 @@ impl Task<'_> {
 
     /// Transforms the products to pixels and writes them.
     #[inline(always)]
-    unsafe fn finish<L: Lanes>(&self, products: &[f32]) {
-        let vectors = &self.vectors.list;
+    unsafe fn finish<L: Lanes>(&self, vectors: &[Vector], products: &[f32]) {
         for (place, result) in self.results.clone().enumerate() {
             let bias = self.bias(result);
             for (number, vector) in vectors.iter().enumerate() {

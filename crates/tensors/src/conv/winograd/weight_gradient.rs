@@ -209,12 +209,13 @@ impl Task<'_> {
         let pixels = self.geometry.input_pixels();
         let images = &self.x[self.geometry.group_inputs(unit.image, self.group)];
         let (point, lanes) = (self.input_point(), vectors.list.len() * L::WIDTH);
-        canvas[..layout.size(self.inputs.len(), 1, rows.len())].fill(0.0);
         for (place, channel) in self.inputs.clone().enumerate() {
-            let planes = &mut canvas[place * channel_size..][..image_size];
+            let (planes, gap) = canvas[place * channel_size..][..channel_size].split_at_mut(image_size);
+            gap.fill(0.0); // vectors touch it and multiply it by zero
             // SAFETY: by contract.
             unsafe { layout.fill::<L>(&images[channel * pixels..][..pixels], rows.clone(), planes) };
         }
+        canvas[self.inputs.len() * channel_size..].fill(0.0);
         for place in 0..self.inputs.len() {
             for (number, vector) in vectors.list.iter().enumerate() {
                 // SAFETY: a canvas has room for a vector at each position and offset, `inputs` for each point,
