@@ -51,3 +51,38 @@ pub(crate) fn collect(variable: &Tensor, gradient: Tensor) -> Result<()> {
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::hashed_signed;
+    use crate::{ConvNorm, ConvNormConfig, Parameters};
+    use candle_core::Device;
+    use candle_nn::ModuleT;
+
+    #[test]
+    fn a_layer_that_is_used_twice_receives_the_sum() -> Result<()> {
+        let parameters = Parameters::new(3, &Device::Cpu);
+        let layer = ConvNorm::new(4, 4, 3, ConvNormConfig::default(), parameters.builder())?;
+        let [a, b] = ["a", "b"].map(|name| hashed_signed(name, (2, 4, 5, 6), 1.0));
+        let loss = |x: &Tensor| layer.forward_t(x, false)?.sqr()?.sum_all();
+        let both = backward(&(loss(&a)? + loss(&b)?)?)?;
+        let (one, other) = (backward(&loss(&a)?)?, backward(&loss(&b)?)?);
+        for (name, variable) in parameters.trainable() {
+            let of = |gradients: &GradStore| gradients.get(&variable).expect("a gradient").clone();
+            crate::testing::assert_close(&of(&both), &(of(&one) + of(&other))?, &name);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_failed_pass_leaves_no_collection_behind() -> Result<()> {
+        let parameters = Parameters::new(3, &Device::Cpu);
+        let layer = ConvNorm::new(4, 4, 3, ConvNormConfig::default(), parameters.builder())?;
+        let loss = layer.forward_t(&hashed_signed("a", (2, 4, 5, 6), 1.0), true)?.sqr()?.sum_all()?;
+        backward(&loss)?;
+        assert!(backward(&loss).is_err(), "its values are freed");
+        assert!(collect(&loss, loss.clone()).is_err(), "no pass is running");
+        Ok(())
+    }
+}

@@ -9,8 +9,8 @@ use std::path::Path;
 use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
 use serde_json::Value;
 
-use crate::{Parameters, backward};
 use crate::hash::{fnv1a64, splitmix64};
+use crate::{Parameters, backward};
 
 /// Reference values of one operation or network: the tensors of a safetensors file, and the JSON object under
 /// the key `attrs` of its metadata.

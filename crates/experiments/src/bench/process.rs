@@ -38,6 +38,7 @@ pub(super) fn peer(python: &Path, case: &Case, threads: u16, seconds: f64) -> Re
     let mut command = Command::new(python);
     command.arg(&script).args(["--case", &case.name, "--seconds", &seconds.to_string()]);
     command.args(["--threads", &threads.to_string()]);
+    command.env_remove("GLIBC_TUNABLES"); // ours, set for this program alone
     line(command).with_context(|| {
         let requirements = script.with_file_name("requirements.txt");
         format!(

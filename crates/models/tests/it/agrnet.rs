@@ -5,8 +5,8 @@ use candle_nn::VarBuilder;
 use sconce_backbones::resnet;
 use sconce_losses::agrnet as loss;
 use sconce_models::agrnet::{Agrnet, Config, Output};
-use sconce_tensors::{Cost, backward};
 use sconce_tensors::testing::{every_var_has_gradient, fill, hashed_signed, hashed_uniform};
+use sconce_tensors::{Cost, backward};
 
 use crate::network::{Network, check_golden, check_trajectory, filled, total_cost};
 

@@ -159,13 +159,7 @@ struct Term {
 }
 
 impl Layout {
-    fn new(
-        correlation: &Correlation,
-        canvas: &Canvas,
-        phases: &[Phase],
-        rows: usize,
-        last: bool,
-    ) -> Self {
+    fn new(correlation: &Correlation, canvas: &Canvas, phases: &[Phase], rows: usize, last: bool) -> Self {
         let phase = |(phase, target): (&Phase, &Target)| {
             // Only the last band has fewer rows in some phases than in others.
             let missing = if last { correlation.reach.results.0 - target.size.0 } else { 0 };

@@ -17,6 +17,8 @@ const INPUTS: usize = 256;
 const CHANNELS: usize = 64;
 /// As above, for the weight gradient, which packs both sides.
 const OUTPUTS: usize = 128;
+/// Fewest pixels of a task that shares its channels with others, since each packs the weights for itself.
+const PIXELS: usize = 128;
 /// Tasks to make, if they do not become too small; for the weight gradient at the cost of memory for their sums. Fixed,
 /// so that no result depends on the number of threads.
 const TASKS: usize = 8;
@@ -129,14 +131,29 @@ fn for_each_tile(
     channels: usize,
     work: impl Fn(usize, usize, Range<usize>, Range<usize>) + Sync,
 ) {
-    let (pixels, units) = (geometry.output_pixels(), geometry.batch * geometry.groups);
-    let tiles = Parts::of(pixels, pixels.div_ceil(TILE));
-    let parts = Parts::wanted(channels, TASKS.div_ceil((units * tiles.count).max(1)), CHANNELS);
+    let units = geometry.batch * geometry.groups;
+    let (tiles, parts) = tiles_and_parts(geometry, channels);
     (0..units * tiles.count * parts.count).into_par_iter().for_each(|task| {
         let (rest, part) = (task / parts.count, parts.range(task % parts.count));
         let (unit, tile) = (rest / tiles.count, tiles.range(rest % tiles.count));
         work(unit / geometry.groups, unit % geometry.groups, tile, part);
     });
+}
+
+/// How pixels and channels are split into tasks: where there are few tiles of pixels, into smaller ones or by channels,
+/// whichever packs less. Each tile packs the weights for itself, and each part of the channels the pixels.
+fn tiles_and_parts(geometry: &Geometry, channels: usize) -> (Parts, Parts) {
+    let (pixels, units) = (geometry.output_pixels(), (geometry.batch * geometry.groups).max(1));
+    let tiles = pixels.div_ceil(TILE);
+    let wanted = TASKS.div_ceil(units);
+    let smaller = wanted.min(pixels / PIXELS).max(tiles);
+    let parts = Parts::wanted(channels, wanted.div_ceil(tiles), CHANNELS);
+    // Numbers of the side that is summed over have no part in the comparison.
+    if channels * smaller + pixels <= channels * tiles + pixels * parts.count {
+        (Parts::of(pixels, smaller), Parts::of(channels, 1))
+    } else {
+        (Parts::of(pixels, tiles), parts)
+    }
 }
 
 /// # Safety

@@ -37,7 +37,8 @@ impl<'a> Winograd<'a> {
         let &Correlation { batch, groups, channels, results, ref reach, ref targets, .. } = correlation;
         let grid = Grid::of(reach)?;
         let phases = grid.phases(reach)?;
-        if targets.len() != 1 || targets[0].size != reach.results || !pays(&phases, batch, channels, results) {
+        if targets.len() != 1 || targets[0].size != reach.results || !pays(&phases, batch, channels, results)
+        {
             return None;
         }
         let weights = Transformed::new(&correlation.weights, &grid.weights, groups, results, channels);
@@ -58,8 +59,15 @@ impl<'a> Winograd<'a> {
             let (rest, part) = (task / parts, task % parts);
             let (unit, band) = (rest / bands.len(), rest % bands.len());
             let results = part * size..((part + 1) * size).min(results);
-            let task =
-                Task { winograd: &self, band: &bands[band], vectors: &layouts[band], unit, results, source, y };
+            let task = Task {
+                winograd: &self,
+                band: &bands[band],
+                vectors: &layouts[band],
+                unit,
+                results,
+                source,
+                y,
+            };
             with_scratch(task.scratch(), |scratch| run(TaskIn { task, scratch }));
         });
     }
@@ -180,7 +188,13 @@ impl Task<'_> {
 
     /// Writes, for each point, panel and channel, the panel's vectors.
     #[inline(always)]
-    unsafe fn transform<L: Lanes>(&self, list: &[Vector], canvas: &[f32], inputs: &mut [f32], channels: usize) {
+    unsafe fn transform<L: Lanes>(
+        &self,
+        list: &[Vector],
+        canvas: &[f32],
+        inputs: &mut [f32],
+        channels: usize,
+    ) {
         let (layout, rows) = (&self.band.phase.canvas, self.band.rows.len());
         let offsets = layout.offsets(&std::array::from_fn::<_, POINTS, _>(|point| point), 1, 1, rows);
         let channel_size = layout.channel_size(1, rows);
@@ -247,7 +261,8 @@ impl Task<'_> {
         for (place, result) in self.results.clone().enumerate() {
             let bias = self.bias(result);
             for (number, vector) in vectors.iter().enumerate() {
-                let start = ((place / BLOCK * vectors.len() + number) * POINTS * BLOCK + place % BLOCK) * L::WIDTH;
+                let start =
+                    ((place / BLOCK * vectors.len() + number) * POINTS * BLOCK + place % BLOCK) * L::WIDTH;
                 // SAFETY: `products` has been written for all results and vectors; the pieces are pixels of the plane.
                 unsafe {
                     let from = products.as_ptr().add(start);

@@ -122,8 +122,7 @@ impl Task<'_> {
     }
 
     fn canvas(&self) -> usize {
-        let size =
-            |unit: &Unit| unit.band.phase.canvas.size(self.inputs.len(), 1, unit.band.rows.len());
+        let size = |unit: &Unit| unit.band.phase.canvas.size(self.inputs.len(), 1, unit.band.rows.len());
         self.units.iter().map(size).max().unwrap_or(0).next_multiple_of(MOST_LANES)
     }
 
@@ -194,7 +193,14 @@ impl Task<'_> {
                     let count = piece.count.min((phase.size.1 - at.1).div_ceil(2));
                     let from = (phase.start.0 + at.0 * d) * output.1 + phase.start.1 + at.1 * d;
                     let to = &mut pixels[(pixel * lanes + lane) * row..][..count * row];
-                    transpose(&images[self.outputs.start * plane + from..], plane, 2 * d, to, row, self.outputs.len());
+                    transpose(
+                        &images[self.outputs.start * plane + from..],
+                        plane,
+                        2 * d,
+                        to,
+                        row,
+                        self.outputs.len(),
+                    );
                 }
             }
         }
@@ -261,13 +267,16 @@ impl Task<'_> {
         for point in 0..POINTS {
             let inputs = &inputs[point * self.input_point()..][..rows * lanes];
             let gradients = &gradients[point * self.gradient_point()..][..lanes * row];
-            let sums = &mut sums[point * rows.next_multiple_of(ROWS) * row..][..rows.next_multiple_of(ROWS) * row];
+            let sums =
+                &mut sums[point * rows.next_multiple_of(ROWS) * row..][..rows.next_multiple_of(ROWS) * row];
             let mut column = 0;
             while column < row {
                 // SAFETY: by contract.
                 column += unsafe {
                     match (L::SUMS / ROWS, (row - column) / L::WIDTH) {
-                        (COLUMNS.., COLUMNS..) => columns::<L, COLUMNS>(inputs, gradients, sums, lanes, row, column),
+                        (COLUMNS.., COLUMNS..) => {
+                            columns::<L, COLUMNS>(inputs, gradients, sums, lanes, row, column)
+                        }
                         (_, 2..) => columns::<L, 2>(inputs, gradients, sums, lanes, row, column),
                         _ => columns::<L, 1>(inputs, gradients, sums, lanes, row, column),
                     }
