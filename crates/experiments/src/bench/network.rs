@@ -53,8 +53,10 @@ impl Network {
     fn build(self, vb: VarBuilder) -> candle_core::Result<Built> {
         let classes = self.classes();
         Ok(match self {
-            Self::Agrnet => Built::Agrnet(Agrnet::new(&agrnet::Config::resnet101(classes), vb)?),
-            Self::AgrnetR50C11 => Built::Agrnet(Agrnet::new(&agrnet::Config::resnet50(classes), vb)?),
+            Self::Agrnet => Built::Agrnet(Box::new(Agrnet::new(&agrnet::Config::resnet101(classes), vb)?)),
+            Self::AgrnetR50C11 => {
+                Built::Agrnet(Box::new(Agrnet::new(&agrnet::Config::resnet50(classes), vb)?))
+            }
             Self::UnetBilinear => Built::Unet(Unet::new(&unet::Config::bilinear(classes), vb)?),
             Self::HairPspnet => Built::Hair(HairPspNet::new(&hair_pspnet::Config::pyramid(), vb)?),
             Self::DeeplabV3PlusR50 => {
@@ -70,7 +72,7 @@ impl Network {
 }
 
 enum Built {
-    Agrnet(Agrnet),
+    Agrnet(Box<Agrnet>),
     Unet(Unet),
     Hair(HairPspNet),
     V3Plus(DeepLabV3Plus),

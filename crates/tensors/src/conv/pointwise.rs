@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::Geometry;
 use super::matrix::{Matrix, product};
-use super::parts::{self, Write, filled, sum_slices};
+use super::parts::{self, Write, filled, sum_written};
 
 /// Most pixels of a task.
 const TILE: usize = 1024;
@@ -82,7 +82,11 @@ pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec
     let units = geometry.batch * tiles.count;
     let most = (geometry.batch * pixels / DEPTH).clamp(1, units.max(1));
     let slices = TASKS.div_ceil(geometry.groups * blocks.count * parts.count).min(most);
-    sum_slices(slices, geometry.groups * outputs * inputs, |dw| {
+    let size = geometry.groups * outputs * inputs;
+    if units == 0 {
+        return vec![0.0; size];
+    }
+    let write = |dw: parts::Parts| {
         let tasks = slices * geometry.groups * blocks.count * parts.count;
         (0..tasks).into_par_iter().for_each(|task| {
             let (rest, block) = (task / blocks.count, blocks.range(task % blocks.count));
@@ -90,17 +94,21 @@ pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec
             let (slice, group) = (rest / geometry.groups, rest % geometry.groups);
             let target = (slice * geometry.groups + group) * outputs * inputs;
             let target = dw.at(target + part.start * inputs + block.start);
-            for unit in slice * units / slices..(slice + 1) * units / slices {
+            let first = slice * units / slices;
+            for unit in first..(slice + 1) * units / slices {
+                let write = if unit == first { Write::Replace } else { Write::Add };
                 let (image, tile) = (unit / tiles.count, tiles.range(unit % tiles.count));
                 let x = &x[geometry.group_inputs(image, group)][block.start * pixels + tile.start..];
                 let x = Matrix::new(x, block.len(), tile.len(), pixels).transposed();
                 let dy = &dy[geometry.group_outputs(image, group)][part.start * pixels + tile.start..];
                 let dy = Matrix::new(dy, part.len(), tile.len(), pixels);
                 // SAFETY: each task has its own block of its group's weight matrix in its slice.
-                unsafe { product(target, inputs, Write::Add, dy, x) };
+                unsafe { product(target, inputs, write, dy, x) };
             }
         });
-    })
+    };
+    // SAFETY: the tasks of a slice write all weights of all groups, each with its first unit.
+    unsafe { sum_written(slices, size, write) }
 }
 
 /// About equal parts of a range.

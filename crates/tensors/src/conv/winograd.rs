@@ -109,8 +109,9 @@ impl Phase {
     }
 }
 
-/// Whether the tiles pay: enough of them, and enough of their pixels exist.
-fn pays(phases: &[Phase], batch: usize, inputs: usize, outputs: usize) -> bool {
+/// Whether the tiles pay: enough of them, enough of their pixels exist, and enough channels on the other side share each
+/// transform, `least` as the harmonic mean of both sides' numbers counts them.
+fn pays(phases: &[Phase], batch: usize, (inputs, outputs): (usize, usize), least: usize) -> bool {
     let tiles: usize = phases.iter().map(|phase| phase.tiles.0 * phase.tiles.1).sum();
     let pixels: usize = phases.iter().map(|phase| phase.size.0 * phase.size.1).sum();
     let lanes: f64 = phases
@@ -121,7 +122,7 @@ fn pays(phases: &[Phase], batch: usize, inputs: usize, outputs: usize) -> bool {
             (phase.vectors(rows).list.len() * width()) as f64 * bands
         })
         .sum();
-    // Transforms are shared by the other side's channels.
-    let shared = inputs * outputs / (inputs + outputs);
-    shared >= 16 && batch * tiles >= LEAST_TILES && pixels as f64 >= LEAST_USE * 4.0 * lanes
+    2 * inputs * outputs >= least * (inputs + outputs)
+        && batch * tiles >= LEAST_TILES
+        && pixels as f64 >= LEAST_USE * 4.0 * lanes
 }

@@ -12,6 +12,8 @@ use crate::conv::packing::BLOCK;
 use crate::conv::parts::{Parts, Write, with_scratch};
 use crate::conv::vectors::{Piece, Vector, Vectors};
 
+/// Channels from which on transforms pay.
+const LEAST_CHANNELS: usize = 20;
 /// Channels that are transformed at once.
 const CHANNELS: usize = 128;
 /// Vectors of a product that share the weights in registers.
@@ -37,8 +39,8 @@ impl<'a> Winograd<'a> {
         let &Correlation { batch, groups, channels, results, ref reach, ref targets, .. } = correlation;
         let grid = Grid::of(reach)?;
         let phases = grid.phases(reach)?;
-        if targets.len() != 1 || targets[0].size != reach.results || !pays(&phases, batch, channels, results)
-        {
+        let whole = targets.len() == 1 && targets[0].size == reach.results;
+        if !whole || !pays(&phases, batch, (channels, results), LEAST_CHANNELS) {
             return None;
         }
         let weights = Transformed::new(&correlation.weights, &grid.weights, groups, results, channels);

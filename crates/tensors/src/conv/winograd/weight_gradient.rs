@@ -11,6 +11,8 @@ use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::parts::{Parts, sum_written, with_scratch};
 use crate::conv::vectors::Vectors;
 
+/// Channels from which on transforms pay.
+const LEAST_CHANNELS: usize = 32;
 /// Input and output channels of a task.
 const INPUTS: usize = 96;
 const OUTPUTS: usize = 128;
@@ -27,7 +29,7 @@ pub(in crate::conv) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32
     let reach = reach(geometry);
     let grid = Grid::of(&reach)?;
     let phases = grid.phases(&reach)?;
-    if !pays(&phases, batch, inputs, outputs) {
+    if !pays(&phases, batch, (inputs, outputs), LEAST_CHANNELS) {
         return None;
     }
     let bands: Vec<_> = phases.iter().flat_map(bands).collect();

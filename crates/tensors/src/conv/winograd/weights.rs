@@ -1,9 +1,12 @@
 //! Transformed weights in the order in which the products use them.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::{POINTS, transform};
 use crate::conv::packing::{BLOCK, Weights};
+use crate::filled::filled;
 use crate::simd::vectorised;
 
 /// The weights of all groups: of each block of [`BLOCK`] results, point and channel those of the block's results.
@@ -23,14 +26,17 @@ impl Transformed {
         channels: usize,
     ) -> Self {
         let (blocks, point) = (results.div_ceil(BLOCK), ((channels * BLOCK).div_ceil(16) | 1) * 16);
-        let mut values = vec![0.0; groups * blocks * POINTS * point];
-        values.par_chunks_mut(POINTS * point).enumerate().for_each(|(number, block)| {
-            let (group, first) = (number / blocks, number % blocks * BLOCK);
-            let start = group * (weights.values.len() / groups) + first * weights.result_stride;
-            let lanes = BLOCK.min(results - first);
-            let strides = (weights.result_stride, weights.channel_stride);
-            transform_block(&weights.values[start..], strides, lanes, taps, channels, block);
-        });
+        let transform = |values: &mut [MaybeUninit<f32>]| {
+            values.par_chunks_mut(POINTS * point).enumerate().for_each(|(number, block)| {
+                let (group, first) = (number / blocks, number % blocks * BLOCK);
+                let start = group * (weights.values.len() / groups) + first * weights.result_stride;
+                let lanes = BLOCK.min(results - first);
+                let strides = (weights.result_stride, weights.channel_stride);
+                transform_block(&weights.values[start..], strides, lanes, taps, channels, block);
+            });
+        };
+        // SAFETY: each block is written as a whole.
+        let values = unsafe { filled(groups * blocks * POINTS * point, transform) };
         Self { values, blocks, point }
     }
 
@@ -42,14 +48,15 @@ impl Transformed {
 }
 
 vectorised! {
-    /// Writes the transformed weights of up to [`BLOCK`] results; those that do not exist get zeros.
+    /// Writes the transformed weights of up to [`BLOCK`] results; those that do not exist and the rest of a point get
+    /// zeros.
     fn transform_block(
         weights: &[f32],
         strides: (usize, usize),
         lanes: usize,
         taps: &[usize; 9],
         channels: usize,
-        block: &mut [f32],
+        block: &mut [MaybeUninit<f32>],
     ) {
         let point = block.len() / POINTS;
         let mut kernels = [[0.0; BLOCK]; 9];
@@ -61,8 +68,13 @@ vectorised! {
                 }
             }
             for (values, block) in transform::kernel(&kernels).iter().zip(block.chunks_exact_mut(point)) {
-                block[channel * BLOCK..][..BLOCK].copy_from_slice(values);
+                for (place, value) in block[channel * BLOCK..][..BLOCK].iter_mut().zip(values) {
+                    place.write(*value);
+                }
             }
+        }
+        for rest in block.chunks_exact_mut(point).flat_map(|block| &mut block[channels * BLOCK..]) {
+            rest.write(0.0);
         }
     }
 }
