@@ -383,7 +383,11 @@ mod tests {
         let layer = layer(Activation::None, Conv2dConfig { padding: 1, ..Default::default() })?;
         let x = hashed_signed("x", (2, 4, 5, 6), 1.0);
         for train in [false, true] {
-            check_gradient(|x| conv_norm(&x[0], &layer.conv, &layer.norm, None, train), &[x.clone()], 3)?;
+            check_gradient(
+                |x| conv_norm(&x[0], &layer.conv, &layer.norm, None, train),
+                std::slice::from_ref(&x),
+                3,
+            )?;
         }
         Ok(())
     }

@@ -349,22 +349,22 @@ unsafe fn product<L: Lanes, const V: usize, const R: usize>(
         let (mut x, mut w) = (inputs.as_ptr(), weights.as_ptr().add(first));
         for _ in 0..channels {
             let mut xs = [L::splat(0.0); V];
-            for v in 0..V {
-                xs[v] = L::load(x.add(v * L::WIDTH));
+            for (v, value) in xs.iter_mut().enumerate() {
+                *value = L::load(x.add(v * L::WIDTH));
             }
-            for r in 0..R {
+            for (r, totals) in totals.iter_mut().enumerate() {
                 let weight = L::splat(*w.add(r));
                 for v in 0..V {
-                    totals[r][v] = weight.mul_add(xs[v], totals[r][v]);
+                    totals[v] = weight.mul_add(xs[v], totals[v]);
                 }
             }
             x = x.wrapping_add(V * L::WIDTH);
             w = w.wrapping_add(BLOCK);
         }
-        for v in 0..V {
-            for r in 0..R {
+        for (r, totals) in totals.into_iter().enumerate() {
+            for (v, total) in totals.into_iter().enumerate() {
                 let to = products.as_mut_ptr().add((v * POINTS * BLOCK + first + r) * L::WIDTH);
-                let total = if write == Write::Add { totals[r][v].add(L::load(to)) } else { totals[r][v] };
+                let total = if write == Write::Add { total.add(L::load(to)) } else { total };
                 total.store(to);
             }
         }

@@ -130,12 +130,12 @@ impl Task<'_> {
 
     /// Floats of one point of the inputs, an odd number of cache lines.
     fn input_point(&self) -> usize {
-        (self.inputs.len() * self.lanes() / MOST_LANES | 1) * MOST_LANES
+        ((self.inputs.len() * self.lanes() / MOST_LANES) | 1) * MOST_LANES
     }
 
     /// Floats of one point of the output gradients, an odd number of cache lines.
     fn gradient_point(&self) -> usize {
-        (self.lanes() * self.row() / MOST_LANES | 1) * MOST_LANES
+        ((self.lanes() * self.row() / MOST_LANES) | 1) * MOST_LANES
     }
 
     fn sums(&self) -> usize {
@@ -356,21 +356,21 @@ unsafe fn columns<L: Lanes, const V: usize>(
             let mut from = gradients.as_ptr().add(column);
             for lane in 0..lanes {
                 let mut gs = [L::splat(0.0); V];
-                for v in 0..V {
-                    gs[v] = L::load(from.add(v * L::WIDTH));
+                for (v, g) in gs.iter_mut().enumerate() {
+                    *g = L::load(from.add(v * L::WIDTH));
                 }
-                for r in 0..ROWS {
-                    let x = L::splat(*rows[r].get_unchecked(lane));
+                for (row, totals) in rows.iter().zip(&mut totals) {
+                    let x = L::splat(*row.get_unchecked(lane));
                     for v in 0..V {
-                        totals[r][v] = x.mul_add(gs[v], totals[r][v]);
+                        totals[v] = x.mul_add(gs[v], totals[v]);
                     }
                 }
                 from = from.wrapping_add(row);
             }
-            for r in 0..ROWS {
-                for v in 0..V {
+            for (r, totals) in totals.iter().enumerate() {
+                for (v, total) in totals.iter().enumerate() {
                     let to = sums.as_mut_ptr().add(r * row + column + v * L::WIDTH);
-                    totals[r][v].add(L::load(to)).store(to);
+                    total.add(L::load(to)).store(to);
                 }
             }
         }
