@@ -77,11 +77,11 @@ mod tests {
         let calls = std::cell::Cell::new(0);
         let rate = fastest(0.0, || {
             calls.set(calls.get() + 1);
-            std::thread::sleep(std::time::Duration::from_millis(if calls.get() == 1 { 20 } else { 2 }));
+            std::thread::sleep(std::time::Duration::from_millis(if calls.get() == 1 { 300 } else { 2 }));
             1.0
         });
         assert_eq!(calls.get(), 2);
-        assert!(rate > 50.0 && rate < 500.0, "{rate} a second");
+        assert!(rate > 4.0 && rate < 500.0, "{rate} a second");
     }
 
     #[test]

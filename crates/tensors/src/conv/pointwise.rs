@@ -15,8 +15,8 @@ const DEPTH: usize = 2048;
 const INPUTS: usize = 256;
 /// Fewest channels of a task that shares its pixels with others, since each packs the pixels for itself.
 const CHANNELS: usize = 64;
-/// As above, for the weight gradient, which packs both sides.
-const OUTPUTS: usize = 128;
+/// As above, for the weight gradient, whose pixels are packed across their rows, at a higher price.
+const OUTPUTS: usize = 512;
 /// Fewest pixels of a task that shares its channels with others, since each packs the weights for itself.
 const PIXELS: usize = 128;
 /// Tasks to make, if they do not become too small; for the weight gradient at the cost of memory for their sums. Fixed,
