@@ -234,6 +234,8 @@ fn large_cases() -> Vec<Case> {
     let padded = |dilation| Conv2dConfig { padding: dilation, dilation, ..config };
     vec![
         Case { x: [1, 70, 40, 41], weight: [19, 70, 3, 3], config: padded(1) },
+        Case { x: [2, 64, 40, 41], weight: [48, 64, 3, 3], config: padded(1) },
+        Case { x: [2, 40, 14, 15], weight: [36, 40, 3, 3], config: padded(6) },
         Case { x: [2, 64, 33, 35], weight: [40, 64, 3, 3], config: padded(2) },
         Case { x: [3, 16, 40, 33], weight: [16, 16, 3, 3], config: padded(1) },
         Case {
