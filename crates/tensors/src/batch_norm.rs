@@ -170,24 +170,7 @@ impl<C: Curve> CustomOp3 for Normalize<C> {
         let x = Planes::new(host::slice(x, lx, self.name())?, lx.shape())?;
         let weight = host::slice::<f32>(weight, lw, self.name())?;
         let bias = host::slice::<f32>(bias, lb, self.name())?;
-        let mut found = Vec::new();
-        let write = |y: &mut [MaybeUninit<f32>]| {
-            let channels = x.by_channel_mut(y);
-            found = x.for_each_channel(channels, |channel, planes| {
-                let moments = match self.moments.get() {
-                    Some(given) => given[channel],
-                    None => Moments::of(x.channel(channel), EPSILON),
-                };
-                let affine = Affine::new(moments, weight[channel], bias[channel]);
-                x.channel(channel)
-                    .zip(planes)
-                    .for_each(|(x, y)| channel::normalize(affine, self.curve, x, y));
-                moments
-            });
-        };
-        // SAFETY: the planes of all channels cover the vector, and each is written as a whole.
-        let y = unsafe { filled(x.values.len(), write) };
-        self.moments.get_or_init(|| found);
+        let y = normalized(x, (weight, bias), self.curve, &self.moments, None);
         Ok((CpuStorage::F32(y), lx.shape().clone()))
     }
 
@@ -199,17 +182,44 @@ impl<C: Curve> CustomOp3 for Normalize<C> {
         _y: &Tensor,
         upstream: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let affine = Tensor::stack(&[weight.detach(), bias.detach()], 0)?;
-        let moments = self.moments.clone();
-        let op = Gradients { curve: self.curve, train: self.train, moments };
-        let packed = x.apply_op3_no_bwd(&upstream.contiguous()?, &affine, &op)?;
-        let (size, channels) = (x.elem_count(), weight.elem_count());
-        Ok((
-            Some(packed.narrow(0, 0, size)?.reshape(x.shape())?),
-            Some(packed.narrow(0, size, channels)?),
-            Some(packed.narrow(0, size + channels, channels)?),
-        ))
+        let op = Gradients { curve: self.curve, train: self.train, moments: self.moments.clone() };
+        let (dx, dweight, dbias) = op.of(x, weight, bias, &upstream.contiguous()?)?;
+        Ok((Some(dx), Some(dweight), Some(dbias)))
     }
+}
+
+/// The normalisation of `x` with (weight, bias), its activation and, with a residual, what is positive of their sum. Moments
+/// that are not given are those of `x`, and are kept.
+fn normalized(
+    x: Planes,
+    (weight, bias): (&[f32], &[f32]),
+    curve: impl Curve,
+    moments: &OnceLock<Vec<Moments>>,
+    residual: Option<&[f32]>,
+) -> Vec<f32> {
+    let residual = residual.map(|residual| Planes { values: residual, ..x });
+    let mut found = Vec::new();
+    let write = |y: &mut [MaybeUninit<f32>]| {
+        found = x.for_each_channel(x.by_channel_mut(y), |channel, planes| {
+            let moments = match moments.get() {
+                Some(given) => given[channel],
+                None => Moments::of(x.channel(channel), EPSILON),
+            };
+            let affine = Affine::new(moments, weight[channel], bias[channel]);
+            let pairs = x.channel(channel).zip(planes);
+            match residual {
+                None => pairs.for_each(|(x, y)| channel::normalize(affine, curve, x, y)),
+                Some(residual) => pairs
+                    .zip(residual.channel(channel))
+                    .for_each(|((x, y), residual)| channel::normalize_add(affine, curve, x, residual, y)),
+            }
+            moments
+        });
+    };
+    // SAFETY: the planes of all channels cover the vector, and each is written as a whole.
+    let y = unsafe { filled(x.values.len(), write) };
+    moments.get_or_init(|| found);
+    y
 }
 
 /// (x, upstream, weight and bias) -> the gradients for x, weight and bias, one after the other.
@@ -217,6 +227,25 @@ struct Gradients<C> {
     curve: C,
     train: bool,
     moments: Arc<OnceLock<Vec<Moments>>>,
+}
+
+impl<C: Curve> Gradients<C> {
+    /// The three gradients as tensors of their own, the first a view; `x` and `upstream` are contiguous.
+    fn of(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        upstream: &Tensor,
+    ) -> Result<(Tensor, Tensor, Tensor)> {
+        let affine = Tensor::stack(&[weight.detach(), bias.detach()], 0)?;
+        let packed = x.apply_op3_no_bwd(upstream, &affine, self)?;
+        let (size, channels) = (x.elem_count(), weight.elem_count());
+        let dx = packed.narrow(0, 0, size)?.reshape(x.shape())?;
+        // Copies, lest a variable's gradient keep the whole of `packed`.
+        let of_channels = |start: usize| packed.narrow(0, start, channels)?.copy();
+        Ok((dx, of_channels(size)?, of_channels(size + channels)?))
+    }
 }
 
 impl<C: Curve> CustomOp3 for Gradients<C> {

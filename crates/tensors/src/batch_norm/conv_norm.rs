@@ -1,6 +1,8 @@
 //! A convolution, batch normalisation, its activation and the end of a residual block as one node of the graph.
 
-use std::mem::MaybeUninit;
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candle_core::{
@@ -8,10 +10,9 @@ use candle_core::{
 };
 
 use super::channel::{self, Affine, Moments};
-use super::{BatchNorm, EPSILON, Gradients, Planes};
+use super::{BatchNorm, Gradients, Planes, normalized};
 use crate::activation::{Activation, Curve, Identity, Leaky, Relu, add_relu, rectified_gradient};
 use crate::conv::{Forward, Geometry, InputGradient, WeightGradient};
-use crate::filled::filled;
 use crate::gradients::collect;
 use crate::{Conv2d, host};
 
@@ -141,51 +142,17 @@ impl<C: Curve> ConvNorm<C> {
             let Storage::Cpu(weight) = &*storage else { bail!("{NAME}: the weight is not in main memory") };
             Forward(self.geometry).values(x, host::slice(weight, layout, NAME)?)
         };
-        let y = if self.tracked {
-            let y = self.normalize(&convolved, &shape, scale, &bias, residual)?;
-            let convolved = Tensor::from_vec(convolved, shape.clone(), &Device::Cpu)?;
-            *self.convolved.lock().unwrap_or_else(PoisonError::into_inner) = Some(convolved);
+        let y = if self.tracked || self.train {
+            let planes = Planes::new(&convolved, &shape)?;
+            let y = normalized(planes, (scale, &bias), self.curve, &self.moments, residual);
+            let convolved =
+                self.tracked.then(|| Tensor::from_vec(convolved, shape.clone(), &Device::Cpu)).transpose()?;
+            *self.convolved.lock().unwrap_or_else(PoisonError::into_inner) = convolved;
             y
         } else {
             self.in_place(convolved, &shape, scale, &bias, residual)?
         };
         Ok((CpuStorage::F32(y), shape))
-    }
-
-    fn normalize(
-        &self,
-        x: &[f32],
-        shape: &Shape,
-        scale: &[f32],
-        bias: &[f32],
-        residual: Option<&[f32]>,
-    ) -> Result<Vec<f32>> {
-        let x = Planes::new(x, shape)?;
-        let residual = residual.map(|residual| Planes { values: residual, ..x });
-        let mut found = Vec::new();
-        let write = |y: &mut [MaybeUninit<f32>]| {
-            found = x.for_each_channel(x.by_channel_mut(y), |channel, planes| {
-                let moments = match self.moments.get() {
-                    Some(given) => given[channel],
-                    None => Moments::of(x.channel(channel), EPSILON),
-                };
-                let affine = Affine::new(moments, scale[channel], bias[channel]);
-                match residual {
-                    None => x
-                        .channel(channel)
-                        .zip(planes)
-                        .for_each(|(x, y)| channel::normalize(affine, self.curve, x, y)),
-                    Some(residual) => x.channel(channel).zip(residual.channel(channel)).zip(planes).for_each(
-                        |((x, residual), y)| channel::normalize_add(affine, self.curve, x, residual, y),
-                    ),
-                }
-                moments
-            });
-        };
-        // SAFETY: the planes of all channels cover the vector, and each is written as a whole.
-        let y = unsafe { filled(x.values.len(), write) };
-        self.moments.get_or_init(|| found);
-        Ok(y)
     }
 
     fn in_place(
@@ -196,10 +163,6 @@ impl<C: Curve> ConvNorm<C> {
         bias: &[f32],
         residual: Option<&[f32]>,
     ) -> Result<Vec<f32>> {
-        if self.train {
-            let written = self.normalize(&y, shape, scale, bias, residual)?; // its moments come first
-            return Ok(written);
-        }
         let Some(moments) = self.moments.get() else { bail!("{NAME}: no running statistics") };
         let layout = Planes::new(&[], shape)?;
         let residual = residual.map(|residual| Planes { values: residual, ..layout });
@@ -225,20 +188,17 @@ impl<C: Curve> ConvNorm<C> {
                 "{NAME}: a second backward pass through the same graph, whose values the first one has freed"
             )
         };
-        let affine = Tensor::stack(&[scale.detach(), self.bias.detach()], 0)?;
         let op = Gradients { curve: self.curve, train: self.train, moments: self.moments.clone() };
-        let packed = convolved.apply_op3_no_bwd(upstream, &affine, &op)?;
-        let (size, channels) = (convolved.elem_count(), scale.elem_count());
-        let inner = packed.narrow(0, 0, size)?.reshape(convolved.shape())?;
+        let (inner, dscale, dbias) = op.of(&convolved, scale, &self.bias, upstream)?;
         drop(convolved);
         if self.weight.track_op() {
             collect(&self.weight, x.apply_op2_no_bwd(&inner, &WeightGradient(self.geometry))?)?;
         }
         if self.bias.track_op() {
-            collect(&self.bias, packed.narrow(0, size + channels, channels)?.copy()?)?;
+            collect(&self.bias, dbias)?;
         }
         let dx = || self.weight.apply_op2_no_bwd(&inner, &InputGradient(self.geometry));
-        Ok((x.track_op().then(dx).transpose()?, packed.narrow(0, size, channels)?.copy()?))
+        Ok((x.track_op().then(dx).transpose()?, dscale))
     }
 }
 
@@ -299,150 +259,5 @@ impl<C: Curve> CustomOp3 for ConvNorm<C> {
         let upstream = rectified_gradient(y, &upstream.contiguous()?)?;
         let (dx, dscale) = self.gradients(x, scale, &upstream)?;
         Ok((dx, Some(dscale), residual.track_op().then_some(upstream)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{assert_close, check_gradient, fill, hashed_signed};
-    use crate::{Conv2dConfig, Parameters, backward};
-    use proptest::prelude::*;
-
-    struct Layer {
-        parameters: Parameters,
-        conv: Conv2d,
-        norm: BatchNorm,
-    }
-
-    fn layer(activation: Activation, config: Conv2dConfig) -> Result<Layer> {
-        let parameters = Parameters::new(0, &Device::Cpu);
-        let conv = Conv2d::new(4, 6, 3, config, parameters.builder().pp("conv"))?;
-        let norm = BatchNorm::new(6, activation, parameters.builder().pp("norm"))?;
-        fill(&parameters)?;
-        Ok(Layer { parameters, conv, norm })
-    }
-
-    type Form = fn(&Tensor, &Conv2d, &BatchNorm, Option<&Tensor>, bool) -> Result<Tensor>;
-
-    /// The result, the gradients for x, residual and parameters, and the running statistics afterwards.
-    fn everything(
-        form: Form,
-        layer: &Layer,
-        x: &Tensor,
-        plus: bool,
-        train: bool,
-    ) -> Result<Vec<(String, Tensor)>> {
-        fill(&layer.parameters)?;
-        let x = candle_core::Var::from_tensor(x)?;
-        let shape = conv_norm(&x.detach(), &layer.conv, &layer.norm, None, false)?.shape().clone();
-        let residual = candle_core::Var::from_tensor(&hashed_signed("residual", shape, 1.0))?;
-        let y = form(&x, &layer.conv, &layer.norm, plus.then_some(residual.as_tensor()), train)?;
-        let gradients = backward(&(&y * hashed_signed("seed", y.shape(), 1.0))?.sum_all()?)?;
-        let mut found = vec![("y".to_owned(), y.detach())];
-        let mut variables = layer.parameters.trainable();
-        variables.push(("x".to_owned(), x));
-        if plus {
-            variables.push(("residual".to_owned(), residual));
-        }
-        for (name, variable) in variables {
-            found
-                .push((format!("gradient of {name}"), gradients.get(&variable).expect("a gradient").clone()));
-        }
-        found.extend(layer.parameters.tensors());
-        Ok(found)
-    }
-
-    fn activations() -> impl Strategy<Value = Activation> {
-        prop::sample::select(vec![Activation::None, Activation::Relu, Activation::Leaky(0.01)])
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-
-        #[test]
-        fn one_node_equals_its_operations(
-            (n, h, w) in (1usize..3, 3usize..12, 3usize..20),
-            (stride, padding, dilation) in (1usize..3, 1usize..3, 1usize..2),
-            activation in activations(),
-            plus: bool,
-            train: bool,
-        ) {
-            let layer = layer(activation, Conv2dConfig { stride, padding, dilation, groups: 1 })?;
-            let x = hashed_signed("x", (n, 4, h, w), 1.0);
-            let one = everything(conv_norm, &layer, &x, plus, train)?;
-            let parts = everything(composed, &layer, &x, plus, train)?;
-            for ((name, one), (_, parts)) in one.iter().zip(&parts) {
-                assert_close(one, parts, name);
-            }
-        }
-    }
-
-    #[test]
-    fn gradients_equal_finite_differences() -> Result<()> {
-        let layer = layer(Activation::None, Conv2dConfig { padding: 1, ..Default::default() })?;
-        let x = hashed_signed("x", (2, 4, 5, 6), 1.0);
-        for train in [false, true] {
-            check_gradient(
-                |x| conv_norm(&x[0], &layer.conv, &layer.norm, None, train),
-                std::slice::from_ref(&x),
-                3,
-            )?;
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn without_anything_to_train_the_result_is_the_same() -> Result<()> {
-        let layer = layer(Activation::Relu, Conv2dConfig::default())?;
-        let x = hashed_signed("x", (2, 4, 5, 6), 1.0);
-        let residual = hashed_signed("residual", (2, 6, 3, 4), 1.0);
-        let plain = |tensor: &Tensor| tensor.detach();
-        let conv = Conv2d { weight: plain(&layer.conv.weight), ..layer.conv.clone() };
-        let norm = BatchNorm {
-            weight: plain(&layer.norm.weight),
-            bias: plain(&layer.norm.bias),
-            ..layer.norm.clone()
-        };
-        for residual in [None, Some(&residual)] {
-            let y = conv_norm(&x, &conv, &norm, residual, false)?;
-            assert!(!y.track_op());
-            let tracked = conv_norm(&x, &layer.conv, &layer.norm, residual, false)?;
-            assert_eq!(y.flatten_all()?.to_vec1::<f32>()?, tracked.flatten_all()?.to_vec1::<f32>()?);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn weights_that_are_results_receive_gradients() -> Result<()> {
-        let layer = layer(Activation::Relu, Conv2dConfig::default())?;
-        let halved = Conv2d { weight: (&layer.conv.weight * 0.5)?, ..layer.conv.clone() };
-        let x = hashed_signed("x", (2, 4, 5, 6), 1.0);
-        let y = conv_norm(&x, &halved, &layer.norm, None, true)?;
-        assert!(y.sum_all()?.backward()?.get(&layer.conv.weight).is_some());
-        Ok(())
-    }
-
-    #[test]
-    fn another_backward_pass_is_refused_with_the_remedy() -> Result<()> {
-        let layer = layer(Activation::Relu, Conv2dConfig::default())?;
-        let y = conv_norm(&hashed_signed("x", (2, 4, 5, 6), 1.0), &layer.conv, &layer.norm, None, true)?;
-        let loss = y.sqr()?.sum_all()?;
-        backward(&loss)?;
-        let error = backward(&loss).unwrap_err().to_string();
-        assert!(error.contains("a second backward pass"), "{error}");
-        let y = conv_norm(&hashed_signed("x", (2, 4, 5, 6), 1.0), &layer.conv, &layer.norm, None, true)?;
-        let error = y.sqr()?.sum_all()?.backward().unwrap_err().to_string();
-        assert!(error.contains("sconce_tensors::backward(&loss)"), "{error}");
-        Ok(())
-    }
-
-    #[test]
-    fn a_residual_of_another_shape_is_named() -> Result<()> {
-        let layer = layer(Activation::Relu, Conv2dConfig::default())?;
-        let x = hashed_signed("x", (2, 4, 5, 6), 1.0);
-        let error = conv_norm(&x, &layer.conv, &layer.norm, Some(&x), true).unwrap_err().to_string();
-        assert!(error.contains("[2, 6, 3, 4]") && error.contains("[2, 4, 5, 6]"), "{error}");
-        Ok(())
     }
 }
