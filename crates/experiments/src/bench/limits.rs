@@ -62,7 +62,7 @@ carry the share of the memory beyond 100 %.";
 pub(super) fn compare(cases: &[Case], arguments: &BenchArguments) -> Result<()> {
     let &BenchArguments { threads, seconds, .. } = arguments;
     eprintln!("limits");
-    let limits = process::limits(threads, seconds)?;
+    let limits: Limits = process::limits(threads, seconds)?;
     let Limits { lanes, gflops, read, copy } = limits;
     println!(
         "{threads} threads, vectors of {lanes}: {gflops:.1} GFLOP/s, reads {read:.1} GB/s, copies {copy:.1} GB/s\n"

@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 
 use super::Case;
-use super::limits::Limits;
 use super::timing::Measurement;
 
 pub(super) fn ours(case: &Case, threads: u16, seconds: f64) -> Result<Measurement> {
@@ -16,8 +15,8 @@ pub(super) fn ours(case: &Case, threads: u16, seconds: f64) -> Result<Measuremen
     line(command).with_context(|| format!("timing {}", case.name))
 }
 
-/// The limits for so many threads.
-pub(super) fn limits(threads: u16, seconds: f64) -> Result<Limits> {
+/// The limits for so many threads, as a process of this program prints them.
+pub(super) fn limits<T: DeserializeOwned>(threads: u16, seconds: f64) -> Result<T> {
     let mut command = this_program(threads, seconds)?;
     command.arg("--limits");
     line(command).context("taking the limits of the machine")
