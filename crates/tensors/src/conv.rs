@@ -1,17 +1,21 @@
 //! Two-dimensional convolution with its own backward pass.
 //!
-//! Three kernels do all the work, for all strides, dilations and groups:
+//! Some kernels do all the work, for all strides, dilations and groups:
 //!
 //! * A convolution with a kernel of one pixel is a product of matrices as they lie in memory (`pointwise`).
 //! * Any other one, and the gradient for its input, is a sum of moved copies of padded planes (`correlation`): the
 //!   matrix product of the well-known "im2col" (Chellapilla, Puri, Simard 2006, "High Performance Convolutional Neural
 //!   Networks for Document Processing") without ever writing that matrix.
+//! * Where taps lie far apart, as in atrous spatial pyramid pooling, each is a matrix product over the pixels for which it
+//!   reads more than padding (`apart`); where they are 3x3 without strides, minimal filtering saves multiplications
+//!   (`winograd`).
 //! * The gradient for the weights is made of products of the same planes with the output's gradient, summed along the
 //!   pixels (`weight_gradient`).
 //!
 //! The work is split into tasks by the shapes alone, and each sum has its order, so that results do not depend on the
 //! number of threads. They do differ, within rounding, between processors with vectors of different widths.
 
+mod apart;
 mod canvas;
 mod channel_sum;
 mod correlation;
@@ -24,6 +28,7 @@ mod operations;
 mod packing;
 mod parts;
 mod pointwise;
+mod portions;
 #[cfg(test)]
 mod tests;
 mod vectors;

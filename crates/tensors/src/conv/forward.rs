@@ -5,13 +5,16 @@ use super::canvas::{Reach, Tap};
 use super::correlation::Correlation;
 use super::packing::Weights;
 use super::parts::filled;
-use super::pointwise;
 use super::vectors::Target;
+use super::{apart, pointwise};
 
 /// The output of the convolution of `x` with `weight`.
 pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     if geometry.is_pointwise() {
         return pointwise::forward(geometry, x, weight, bias);
+    }
+    if apart::pays(geometry) {
+        return apart::forward(geometry, x, weight, bias);
     }
     let pixels = geometry.output_pixels();
     let correlation = Correlation {

@@ -5,8 +5,8 @@ use super::canvas::{Reach, Tap};
 use super::correlation::Correlation;
 use super::packing::Weights;
 use super::parts::{filled, zeroed};
-use super::pointwise;
 use super::vectors::Target;
+use super::{apart, pointwise};
 
 /// The gradient for the input, given the one for the output.
 ///
@@ -16,6 +16,9 @@ use super::vectors::Target;
 pub(super) fn input_gradient(geometry: &Geometry, weight: &[f32], dy: &[f32]) -> Vec<f32> {
     if geometry.is_pointwise() {
         return pointwise::input_gradient(geometry, weight, dy);
+    }
+    if apart::pays(geometry) {
+        return apart::input_gradient(geometry, weight, dy);
     }
     let &Geometry { input, stride, .. } = geometry;
     let mut phases: Vec<_> = (0..stride.min(input.0))

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use super::Geometry;
 use super::matrix::{Matrix, product};
-use super::parts::{self, Write, filled, sum_written};
+use super::parts::{Parts, Write, filled, sum_written};
+use super::portions::Portions;
 
 /// Most pixels of a task.
 const TILE: usize = 1024;
@@ -76,9 +77,9 @@ pub(super) fn has_few_outputs(geometry: &Geometry) -> bool {
 /// The gradient of a pointwise convolution for its weights.
 pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (pixels, inputs, outputs) = (geometry.output_pixels(), geometry.inputs, geometry.outputs);
-    let blocks = Parts::of(inputs, inputs.div_ceil(INPUTS));
-    let parts = Parts::wanted(outputs, TASKS.div_ceil(geometry.groups * blocks.count), OUTPUTS);
-    let tiles = Parts::of(pixels, pixels.div_ceil(DEPTH));
+    let blocks = Portions::up_to(inputs, INPUTS);
+    let parts = Portions::wanted(outputs, TASKS.div_ceil(geometry.groups * blocks.count), OUTPUTS);
+    let tiles = Portions::up_to(pixels, DEPTH);
     let units = geometry.batch * tiles.count;
     let most = (geometry.batch * pixels / DEPTH).clamp(1, units.max(1));
     let slices = TASKS.div_ceil(geometry.groups * blocks.count * parts.count).min(most);
@@ -86,7 +87,7 @@ pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec
     if units == 0 {
         return vec![0.0; size];
     }
-    let write = |dw: parts::Parts| {
+    let write = |dw: Parts| {
         let tasks = slices * geometry.groups * blocks.count * parts.count;
         (0..tasks).into_par_iter().for_each(|task| {
             let (rest, block) = (task / blocks.count, blocks.range(task % blocks.count));
@@ -111,28 +112,6 @@ pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec
     unsafe { sum_written(slices, size, write) }
 }
 
-/// About equal parts of a range.
-#[derive(Clone, Copy)]
-struct Parts {
-    all: usize,
-    count: usize,
-}
-
-impl Parts {
-    fn of(all: usize, count: usize) -> Self {
-        Self { all, count }
-    }
-
-    /// Up to `count` parts, none much smaller than `least`.
-    fn wanted(all: usize, count: usize, least: usize) -> Self {
-        Self { all, count: count.min(all / least).max(1) }
-    }
-
-    fn range(&self, part: usize) -> Range<usize> {
-        part * self.all / self.count..(part + 1) * self.all / self.count
-    }
-}
-
 /// Calls `work` with image, group, pixels and channels, until all pixels of all `channels` have had their turn.
 fn for_each_tile(
     geometry: &Geometry,
@@ -150,24 +129,24 @@ fn for_each_tile(
 
 /// How pixels and channels are split into tasks: where there are few tiles of pixels, into smaller ones or by channels,
 /// whichever packs less. Each tile packs the weights for itself, and each part of the channels the pixels.
-fn tiles_and_parts(geometry: &Geometry, channels: usize) -> (Parts, Parts) {
+fn tiles_and_parts(geometry: &Geometry, channels: usize) -> (Portions, Portions) {
     let (pixels, units) = (geometry.output_pixels(), (geometry.batch * geometry.groups).max(1));
     let tiles = pixels.div_ceil(TILE);
     let wanted = TASKS.div_ceil(units);
     let smaller = wanted.min(pixels / PIXELS).max(tiles);
-    let parts = Parts::wanted(channels, wanted.div_ceil(tiles), CHANNELS);
+    let parts = Portions::wanted(channels, wanted.div_ceil(tiles), CHANNELS);
     // Numbers of the side that is summed over have no part in the comparison.
     if channels * smaller + pixels <= channels * tiles + pixels * parts.count {
-        (Parts::of(pixels, smaller), Parts::of(channels, 1))
+        (Portions { all: pixels, count: smaller }, Portions::up_to(channels, channels))
     } else {
-        (Parts::of(pixels, tiles), parts)
+        (Portions::up_to(pixels, TILE), parts)
     }
 }
 
 /// # Safety
 ///
 /// No other task may use these pixels.
-unsafe fn write_bias(y: parts::Parts, start: usize, bias: &[f32], len: usize, pixels: usize) {
+unsafe fn write_bias(y: Parts, start: usize, bias: &[f32], len: usize, pixels: usize) {
     for (channel, &bias) in bias.iter().enumerate() {
         // SAFETY: by contract; the floats are written before they are read.
         unsafe { y.slice(start + channel * pixels, len) }.fill(bias);

@@ -204,6 +204,41 @@ proptest! {
     }
 }
 
+/// Shapes with a product of matrices for each tap: many channels, taps at least 3 pixels apart.
+fn cases_far_apart() -> impl Strategy<Value = Case> {
+    (
+        1..3usize,
+        1..3usize,
+        64..90usize,
+        64..90usize,
+        (1..30usize, 1..30usize),
+        (1..4usize, 1..4usize),
+        3..20usize,
+        0..24usize,
+    )
+        .prop_map(|(n, groups, inputs, outputs, (h, w), (kh, kw), dilation, padding)| Case {
+            x: [n, groups * inputs, h, w],
+            weight: [groups * outputs, inputs, kh, kw],
+            config: Conv2dConfig { stride: 1, padding, dilation, groups },
+        })
+        .prop_filter("the kernel must fit", fits)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn taps_far_apart_equal_plain_loops(case in cases_far_apart()) {
+        compare_with_plain(&case).unwrap();
+        let (x, weight) = inputs(&case);
+        let bias = hashed_signed("bias", case.weight[0], 1.0);
+        let y = conv2d(&x, &weight, Some(&bias), case.config).unwrap();
+        let plain = conv2d(&x, &weight, None, case.config).unwrap();
+        let bias = bias.reshape((1, (), 1, 1)).unwrap();
+        assert_close(&y, &plain.broadcast_add(&bias).unwrap(), "output with a bias");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -237,6 +272,12 @@ fn large_cases() -> Vec<Case> {
         Case { x: [2, 64, 40, 41], weight: [48, 64, 3, 3], config: padded(1) },
         Case { x: [2, 40, 14, 15], weight: [36, 40, 3, 3], config: padded(6) },
         Case { x: [2, 64, 33, 35], weight: [40, 64, 3, 3], config: padded(2) },
+        Case { x: [2, 64, 30, 31], weight: [300, 64, 3, 3], config: padded(6) },
+        Case {
+            x: [1, 128, 9, 14],
+            weight: [130, 64, 3, 3],
+            config: Conv2dConfig { groups: 2, ..padded(12) },
+        },
         Case { x: [3, 16, 40, 33], weight: [16, 16, 3, 3], config: padded(1) },
         Case {
             x: [1, 3, 131, 130],

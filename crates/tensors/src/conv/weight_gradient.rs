@@ -13,7 +13,7 @@ use super::canvas::Canvas;
 use super::forward::reach;
 use super::lanes::{Kernel, Lanes, MOST_LANES, copy, run};
 use super::parts::{Parts, sum_slices, with_scratch};
-use super::{pointwise, winograd};
+use super::{apart, pointwise, winograd};
 
 /// Output pixels in a canvas, so that the gradients of 4 channels stay in the first-level cache.
 const PIXELS: usize = 2048;
@@ -30,6 +30,9 @@ pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec
     let size = geometry.groups * geometry.outputs * geometry.terms();
     if geometry.batch == 0 {
         return vec![0.0; size];
+    }
+    if apart::pays(geometry) {
+        return apart::weight_gradient(geometry, x, dy);
     }
     if let Some(dw) = winograd::weight_gradient(geometry, x, dy) {
         return dw;
