@@ -13,10 +13,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Geometry;
 use super::matrix::{Matrix, product};
 use super::parts::{Parts, Write, filled, with_scratch};
 use super::portions::Portions;
+use super::{Geometry, winograd};
 use columns::{Column, columns};
 use planes::Planes;
 use taps::{Matrices, join_taps};
@@ -25,6 +25,8 @@ use taps::{Matrices, join_taps};
 const LEAST_DILATION: usize = 3;
 /// Fewest channels on either side.
 const LEAST_CHANNELS: usize = 64;
+/// Products of which minimal filtering may save one without being preferred: it also transforms.
+const PREFERENCE: f64 = 1.5;
 /// Fewest result channels and pixels of a task, since each packs the other side for itself.
 const RESULTS: usize = 128;
 const PIXELS: usize = 256;
@@ -33,10 +35,22 @@ const BLOCK: usize = 512;
 /// Tasks to make, if they do not become too small. Fixed, so that no result depends on the number of threads.
 const TASKS: usize = 8;
 
-/// Whether this is the way to go where minimal filtering does not pay.
+/// Whether this is the way to go.
 pub(super) fn pays(geometry: &Geometry) -> bool {
     let &Geometry { inputs, outputs, stride, dilation, .. } = geometry;
-    stride == 1 && dilation >= LEAST_DILATION && geometry.taps() > 1 && inputs.min(outputs) >= LEAST_CHANNELS
+    stride == 1
+        && dilation >= LEAST_DILATION
+        && geometry.taps() > 1
+        && inputs.min(outputs) >= LEAST_CHANNELS
+        && winograd::products(geometry).is_none_or(|least| products(geometry) < PREFERENCE * least)
+}
+
+/// Products for each pair of channels.
+fn products(geometry: &Geometry) -> f64 {
+    let columns = columns(geometry, |shift| shift, geometry.input, geometry.output);
+    let rows = |column: &Column| column.taps.iter().map(|tap| tap.rows.len()).sum::<usize>();
+    let products: usize = columns.iter().map(|column| column.results.len() * rows(column)).sum();
+    (geometry.batch * products) as f64
 }
 
 /// The output of a convolution.

@@ -204,6 +204,29 @@ proptest! {
     }
 }
 
+/// Shapes that are transformed at once: as above, but with small maps and more channels.
+fn small_cases() -> impl Strategy<Value = Case> {
+    (1..9usize, 64..110usize, 64..110usize, 7..30usize, 7..30usize, 1..5usize, 0..4usize)
+        .prop_map(|(n, inputs, outputs, h, w, dilation, padding)| Case {
+            x: [n, inputs, h, w],
+            weight: [outputs, inputs, 3, 3],
+            config: Conv2dConfig { stride: 1, padding, dilation, groups: 1 },
+        })
+        .prop_filter("the kernel must fit", fits)
+        .prop_filter("enough pixels, but not too many", |case| {
+            (400..2500).contains(&(case.x[0] * case.x[2] * case.x[3]))
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn small_maps_equal_plain_loops(case in small_cases(), lanes in prop_oneof![Just(4), Just(8), Just(16)]) {
+        with_lanes(lanes, || compare_with_plain(&case)).unwrap();
+    }
+}
+
 /// Shapes with a product of matrices for each tap: many channels, taps at least 3 pixels apart.
 fn cases_far_apart() -> impl Strategy<Value = Case> {
     (
@@ -272,6 +295,8 @@ fn large_cases() -> Vec<Case> {
         Case { x: [2, 64, 40, 41], weight: [48, 64, 3, 3], config: padded(1) },
         Case { x: [2, 40, 14, 15], weight: [36, 40, 3, 3], config: padded(6) },
         Case { x: [2, 64, 33, 35], weight: [40, 64, 3, 3], config: padded(2) },
+        Case { x: [2, 70, 14, 15], weight: [90, 70, 3, 3], config: padded(2) },
+        Case { x: [3, 64, 17, 31], weight: [130, 64, 3, 3], config },
         Case { x: [2, 64, 30, 31], weight: [300, 64, 3, 3], config: padded(6) },
         Case {
             x: [1, 128, 9, 14],

@@ -7,22 +7,27 @@
 //!
 //! A kernel with dilation d reads pixels of one of d * d phases of the image only: each is a dense convolution.
 
+mod at_once;
+mod bands;
 mod correlation;
+mod kernel_sums;
+mod products;
 mod transform;
 mod weight_gradient;
 mod weights;
 
+use std::ops::Range;
+
+use super::Geometry;
 use super::canvas::{Canvas, Reach, Tap};
-use super::lanes::width;
-use super::vectors::{Target, Vectors};
+use super::forward::reach;
+use super::lanes::Lanes;
 
 pub(super) use correlation::Winograd;
 pub(super) use weight_gradient::weight_gradient;
 
 /// Points of a transformed tile.
 const POINTS: usize = 16;
-/// Lanes of tiles that are worked on at once: what is transformed stays in the second-level cache.
-const LANES: usize = 96;
 /// The plain sums are as fast where less than this part of the tiles' pixels exists.
 const LEAST_USE: f64 = 0.62;
 /// Tiles below which transforming the weights does not pay.
@@ -81,7 +86,15 @@ impl Grid {
         let tiles = (size.0.div_ceil(2), size.1.div_ceil(2));
         let taps = (0..POINTS).map(tap).collect();
         let canvas = Canvas::new(Reach { source: reach.source, results: tiles, step: 2 * d, taps });
-        (canvas.taps().len() == POINTS).then_some(Phase { canvas, start: (row, column), size, tiles })
+        let results = reach.results.1;
+        (canvas.taps().len() == POINTS).then_some(Phase {
+            canvas,
+            start: (row, column),
+            size,
+            tiles,
+            step: d,
+            results,
+        })
     }
 }
 
@@ -94,35 +107,70 @@ struct Phase {
     size: (usize, usize),
     /// Rows and columns of tiles.
     tiles: (usize, usize),
+    /// Pixels from one of the phase to the next.
+    step: usize,
+    /// Pixels in a row of all phases.
+    results: usize,
 }
 
 impl Phase {
-    /// The tiles of some rows as vectors; a piece's offset counts the tiles row after row.
-    fn vectors(&self, rows: usize) -> Vectors {
-        let target = Target { size: (rows, self.tiles.1), origin: 0, row_step: self.tiles.1, column_step: 1 };
-        Vectors::new(rows, self.canvas.pitch, &target, width())
+    /// The distances of the points of a tile in a canvas for so many rows of tiles.
+    fn offsets(&self, rows: usize) -> Vec<usize> {
+        self.canvas.offsets(&std::array::from_fn::<_, POINTS, _>(|point| point), 1, 1, rows)
     }
 
-    /// Rows of tiles that fill about [`LANES`].
-    fn rows(&self) -> usize {
-        (LANES / self.canvas.pitch).clamp(1, self.tiles.0)
+    /// Where a pixel of the phase lies in a plane of results; none if there is no such pixel.
+    fn place(&self, (row, column): (usize, usize)) -> Option<usize> {
+        let exists = row < self.size.0 && column < self.size.1;
+        let at = || (self.start.0 + row * self.step) * self.results + self.start.1 + column * self.step;
+        exists.then(at)
+    }
+
+    /// Writes the pixels of neighbouring tiles, the first of which is `tile` by row and column, to their `plane`.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the instructions of `L`; no other task may use these pixels of the plane.
+    #[inline(always)]
+    unsafe fn write<L: Lanes>(
+        &self,
+        [y00, y01, y10, y11]: [L; 4],
+        plane: *mut f32,
+        tile: (usize, usize),
+        lanes: Range<usize>,
+    ) {
+        let (row, column) = (2 * tile.0, 2 * tile.1);
+        let count = (2 * lanes.len()).min(self.size.1 - column);
+        for (row, [even, odd]) in [(row, [y00, y01]), (row + 1, [y10, y11])] {
+            let Some(place) = self.place((row, column)) else { continue };
+            // SAFETY: by contract; the pixels exist.
+            unsafe {
+                L::store_alternating(even, odd, plane.wrapping_add(place), self.step, 2 * lanes.start, count);
+            }
+        }
     }
 }
 
-/// Whether the tiles pay: enough of them, enough of their pixels exist, and enough channels on the other side share each
-/// transform, `least` as the harmonic mean of both sides' numbers counts them.
-fn pays(phases: &[Phase], batch: usize, (inputs, outputs): (usize, usize), least: usize) -> bool {
-    let tiles: usize = phases.iter().map(|phase| phase.tiles.0 * phase.tiles.1).sum();
-    let pixels: usize = phases.iter().map(|phase| phase.size.0 * phase.size.1).sum();
-    let lanes: f64 = phases
-        .iter()
-        .map(|phase| {
-            let rows = phase.rows();
-            let bands = phase.tiles.0 as f64 / rows as f64;
-            (phase.vectors(rows).list.len() * width()) as f64 * bands
-        })
-        .sum();
+/// The products that minimal filtering of a convolution takes for each pair of channels, if the convolution has the form
+/// for it.
+pub(super) fn products(geometry: &Geometry) -> Option<f64> {
+    let reach = reach(geometry);
+    let phases = Grid::of(&reach)?.phases(&reach)?;
+    Some((geometry.batch * POINTS * tiles(&phases)) as f64)
+}
+
+/// Whether enough channels on both sides share each transform: `least` of them, as the harmonic mean of both sides' numbers
+/// counts them.
+fn enough_channels((inputs, outputs): (usize, usize), least: usize) -> bool {
     2 * inputs * outputs >= least * (inputs + outputs)
-        && batch * tiles >= LEAST_TILES
-        && pixels as f64 >= LEAST_USE * 4.0 * lanes
+}
+
+/// Whether enough pixels of the lanes exist.
+fn enough_pixels(phases: &[Phase], lanes: f64) -> bool {
+    let pixels: usize = phases.iter().map(|phase| phase.size.0 * phase.size.1).sum();
+    pixels as f64 >= LEAST_USE * 4.0 * lanes
+}
+
+fn tiles(phases: &[Phase]) -> usize {
+    phases.iter().map(|phase| phase.tiles.0 * phase.tiles.1).sum()
 }

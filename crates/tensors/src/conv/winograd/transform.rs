@@ -12,7 +12,7 @@ pub(super) type Tile<L> = [L; POINTS];
 ///
 /// The processor must have the instructions of `L`; so in the other functions.
 #[inline(always)]
-pub(super) unsafe fn input<L: Lanes>(d: &Tile<L>) -> Tile<L> {
+unsafe fn input<L: Lanes>(d: &Tile<L>) -> Tile<L> {
     let mut t = *d;
     // SAFETY: by contract.
     unsafe {
@@ -29,9 +29,45 @@ pub(super) unsafe fn input<L: Lanes>(d: &Tile<L>) -> Tile<L> {
     }
 }
 
+/// Reads tiles, whose pixels lie at `offsets`, and writes their transforms, `point` floats apart.
+///
+/// # Safety
+///
+/// As [`input`]; all vectors must be valid.
+#[inline(always)]
+pub(super) unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize) {
+    // SAFETY: by contract.
+    unsafe {
+        let mut tile = [L::splat(0.0); POINTS];
+        for (value, offset) in tile.iter_mut().zip(offsets) {
+            *value = L::load(from.add(*offset));
+        }
+        for (index, value) in input(&tile).into_iter().enumerate() {
+            value.store(to.add(index * point));
+        }
+    }
+}
+
+/// Reads products, `point` floats apart, and returns the four output pixels, to which it adds `bias`.
+///
+/// # Safety
+///
+/// As [`input`]; all vectors must be valid.
+#[inline(always)]
+pub(super) unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [L; 4] {
+    // SAFETY: by contract.
+    unsafe {
+        let mut tile = [L::splat(0.0); POINTS];
+        for (index, value) in tile.iter_mut().enumerate() {
+            *value = L::load(from.add(index * point));
+        }
+        output(&tile).map(|pixels| pixels.add(L::splat(bias)))
+    }
+}
+
 /// From products to the four output pixels, `Aᵀ m A` with the rows of `Aᵀ`: (1, 1, 1, 0), (0, 1, -1, -1).
 #[inline(always)]
-pub(super) unsafe fn output<L: Lanes>(m: &Tile<L>) -> [L; 4] {
+unsafe fn output<L: Lanes>(m: &Tile<L>) -> [L; 4] {
     // SAFETY: by contract.
     unsafe {
         let mut rows = [[m[0]; 4]; 2];
