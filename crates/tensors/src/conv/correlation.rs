@@ -3,6 +3,8 @@
 //! A matrix product in which the matrix of columns ("im2col") is not written down: its row for a channel and a tap is
 //! the canvas, moved by a constant distance.
 
+mod split;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,13 +16,7 @@ use super::packing::{BLOCK, Weights};
 use super::parts::{Parts, Write, with_scratch};
 use super::vectors::{Piece, Target, Vector, Vectors};
 use super::winograd::Winograd;
-
-/// Floats in a canvas: 1 MiB, which stays in the second-level cache.
-const CANVAS: usize = 1 << 18;
-/// Result pixels of one channel that are worth a task.
-const PIXELS: usize = 512;
-/// Tasks to make, if they do not become too small. Fixed, so that no result depends on the number of threads.
-const TASKS: usize = 16;
+use split::Split;
 
 /// `result[r](i, j) = bias[r] + sum over channels c and taps t of weight[r][c][t] * source[c](pixel of i, j and t)`,
 /// for each image and group.
@@ -75,45 +71,6 @@ impl Correlation<'_> {
             let size = canvas.size(split.channels, 1, layout.rows);
             with_scratch(size, |scratch| run(BandIn { band, scratch }));
         });
-    }
-}
-
-/// How the work is split into tasks.
-struct Split {
-    /// Source channels in a canvas.
-    channels: usize,
-    /// Result rows of a task.
-    rows: usize,
-    bands: usize,
-    /// Result channels of a task.
-    results: usize,
-    parts: usize,
-}
-
-impl Split {
-    fn new(correlation: &Correlation, canvas: &Canvas) -> Self {
-        let (height, width) = correlation.reach.results;
-        let units = correlation.batch * correlation.groups;
-        let least = PIXELS.div_ceil(width).max(canvas.halo.0).min(height);
-        let channels = (CANVAS / canvas.channel_size(1, least)).clamp(1, correlation.channels);
-        let most = CANVAS / (channels * (canvas.channel_size(1, least) / (least + canvas.halo.0)).max(1));
-        let wanted = (height * units).div_ceil(TASKS);
-        let rows = most.saturating_sub(canvas.halo.0).min(wanted).clamp(least, height);
-        let bands = height.div_ceil(rows);
-        let rows = height.div_ceil(bands);
-        let bands = height.div_ceil(rows);
-        let (results, parts) = Self::results(correlation, canvas, rows, TASKS.div_ceil(units * bands));
-        Self { channels, rows, bands, results, parts }
-    }
-
-    /// Splits the result channels in up to `wanted` parts, so that filling a canvas for each stays cheap beside the sums.
-    fn results(correlation: &Correlation, canvas: &Canvas, rows: usize, wanted: usize) -> (usize, usize) {
-        let taps = canvas.taps().len().max(1);
-        let pixels = rows * correlation.reach.results.1;
-        let price = if correlation.reach.step > 1 { 3 } else { 1 };
-        let least = 256 * price * canvas.channel_size(1, rows) / (taps * pixels);
-        let results = correlation.results.div_ceil(wanted).max(least).next_multiple_of(BLOCK);
-        (results, correlation.results.div_ceil(results))
     }
 }
 

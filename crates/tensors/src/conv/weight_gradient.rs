@@ -4,6 +4,8 @@
 //! Input pixels stand in a canvas, where they lie next to each other for neighbouring output pixels, so that the sums
 //! are products of vectors along the pixels, many weights at a time to use each vector several times.
 
+mod split;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -14,13 +16,7 @@ use super::forward::reach;
 use super::lanes::{Kernel, Lanes, MOST_LANES, copy, run};
 use super::parts::{Parts, sum_slices, with_scratch};
 use super::{apart, pointwise, winograd};
-
-/// Output pixels in a canvas, so that the gradients of 4 channels stay in the first-level cache.
-const PIXELS: usize = 2048;
-/// Floats in a canvas: half a MiB; two of them stay in the second-level cache.
-const CANVAS: usize = 1 << 17;
-/// Tasks to make, at the cost of memory for their sums. Fixed, so that no result depends on the number of threads.
-const TASKS: usize = 16;
+use split::Split;
 
 /// The gradient for the weights, given the one for the output: summed over images and pixels in a fixed order.
 pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
@@ -48,49 +44,6 @@ pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec
             task.run(slice, block);
         });
     })
-}
-
-/// How the work is split into tasks.
-struct Split {
-    /// Images and rows in a canvas.
-    images: usize,
-    rows: usize,
-    /// Canvases for all images: batches of images times bands of rows.
-    bands: usize,
-    units: usize,
-    /// Parts of the units that are summed apart.
-    slices: usize,
-    /// Input channels of a task, and how many such parts there are.
-    channels: usize,
-    channel_blocks: usize,
-    /// Output channels of a task, and how many such parts there are.
-    outputs: usize,
-    output_blocks: usize,
-}
-
-impl Split {
-    fn new(geometry: &Geometry, canvas: &Canvas) -> Self {
-        let (height, width) = geometry.output;
-        let bands = height.div_ceil(PIXELS.div_ceil(width).max(canvas.halo.0));
-        let rows = height.div_ceil(bands);
-        let images = if bands == 1 { (PIXELS / (height * width)).clamp(1, geometry.batch) } else { 1 };
-        let units = geometry.batch.div_ceil(images) * bands;
-        let (channels, channel_blocks) = even(geometry.inputs, CANVAS / canvas.channel_size(images, rows));
-        let (outputs, output_blocks) = even(geometry.outputs, CANVAS / (images * rows * canvas.pitch));
-        let outputs = outputs.next_multiple_of(4);
-        let slices = TASKS.div_ceil(geometry.groups * channel_blocks * output_blocks).min(units);
-        Self { images, rows, bands, units, slices, channels, channel_blocks, outputs, output_blocks }
-    }
-
-    fn blocks(&self) -> usize {
-        self.channel_blocks * self.output_blocks
-    }
-}
-
-/// The size and number of about equal parts of `all`, none larger than `most` or empty.
-fn even(all: usize, most: usize) -> (usize, usize) {
-    let size = all.div_ceil(all.div_ceil(most.max(1)));
-    (size, all.div_ceil(size))
 }
 
 #[derive(Clone, Copy)]
