@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Run`] | the folder of one run, created, opened or found |
 //! | [`Log`] | log.tsv, one row per logged step, cut back when a run goes on from a checkpoint |
+//! | [`Events`], [`Histogram`] | event files for TensorBoard: numbers, pictures, distributions |
 //! | [`Checkpoint`], [`Checkpoints`] | tensors and state in one file with a checksum; best, last and previous ones |
 //! | [`overlay`], [`comparison`], [`contact_sheet`], [`palette`] | pictures to look at |
 //! | [`write_npy`] | files of arrays |
@@ -48,6 +49,7 @@ mod checkpoint;
 mod checkpoints;
 mod checksum;
 mod error;
+mod events;
 mod little_endian;
 mod log;
 mod memory;
@@ -63,6 +65,7 @@ pub use atomic::{Writer, write_atomically};
 pub use checkpoint::Checkpoint;
 pub use checkpoints::{Checkpoints, Loaded, Which};
 pub use error::Error;
+pub use events::{Events, Histogram};
 pub use log::{Cell, Log, Rows};
 pub use memory::{available_memory, peak_memory};
 pub use npy::write_npy;
