@@ -22,6 +22,7 @@ use sconce_runs::{Loaded, Run, Which};
 use sconce_tensors::{Corners, Parameters, resize_bilinear};
 use serde::Deserialize;
 
+use crate::record;
 use crate::settings::{Experiment, Settings};
 use crate::summary;
 
@@ -43,6 +44,8 @@ pub(crate) struct Config {
     optim: optim::Config,
     schedule: schedule::Config,
     warmup: Option<Warmup>,
+    /// Event files; none without this table.
+    log: Option<record::Config>,
 }
 
 /// Where the faces come from: `[data.nia]`, `[data.folder]` or `[data.faces]`.

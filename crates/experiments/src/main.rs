@@ -9,6 +9,7 @@ mod inputs;
 mod interrupt;
 mod position;
 mod progress;
+mod record;
 mod settings;
 mod summary;
 mod synth;

@@ -26,9 +26,10 @@ impl ProgressLine {
         Self { progress: Progress::new(epochs, steps_per_epoch, done), bar, begun: now, printed: now }
     }
 
-    /// Counts a step of `images` images that has just ended, after `waiting` for its batch.
-    pub(crate) fn step(&mut self, images: usize, waiting: Duration, loss: f64, lr: f64) {
-        self.progress.step(StepTime { images, time: self.begun.elapsed(), waiting });
+    /// Counts a step of `images` images that has just ended, after `waiting` for its batch; gives what it cost.
+    pub(crate) fn step(&mut self, images: usize, waiting: Duration, loss: f64, lr: f64) -> StepTime {
+        let cost = StepTime { images, time: self.begun.elapsed(), waiting };
+        self.progress.step(cost);
         self.begun = Instant::now();
         let line = self.progress.line(loss, lr).to_string();
         if self.bar.is_hidden() && self.printed.elapsed() >= WITHOUT_TERMINAL {
@@ -36,6 +37,7 @@ impl ProgressLine {
             println!("{line}");
         }
         self.bar.set_message(line);
+        cost
     }
 
     /// Prints a line that stays, at the end of a pause for scoring and saving.

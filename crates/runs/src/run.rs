@@ -14,6 +14,9 @@ use crate::{Checkpoints, Error, write_atomically};
 /// runs/agrnet/2031-07-14_09-30-05/
 ///     config.toml     the resolved config: every key, after overrides
 ///     log.tsv         one row per logged step
+///     epochs.tsv      one row per epoch: scores of the held-out images
+///     times.tsv       one row per logged step: what it cost
+///     events/         the same and more for TensorBoard, if the config asks for it
 ///     checkpoints/    best.safetensors, last.safetensors, previous.safetensors
 ///     eval/           a folder for each split and checkpoint scored: tables and overlays
 ///     predictions/    what `predict` wrote, unless told otherwise
@@ -85,6 +88,11 @@ impl Run {
     /// The file of the training log.
     pub fn log(&self) -> PathBuf {
         self.folder.join("log.tsv")
+    }
+
+    /// The folder of the event files, for `tensorboard --logdir`.
+    pub fn events(&self) -> PathBuf {
+        self.folder.join("events")
     }
 
     /// The folder for the scores of one evaluation, named after its split and checkpoint; whatever writes into it makes it.

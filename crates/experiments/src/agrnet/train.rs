@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
+use image::GrayImage;
 use sconce_backbones::normalize;
-use sconce_data::{Batch, Loader, Split};
+use sconce_data::{Batch, Loader, Sample, Split, VOID};
 use sconce_losses::agrnet::{self as loss, Terms};
 use sconce_metrics::Confusion;
 use sconce_models::Agrnet;
 use sconce_optim::{Optimizer, Schedule};
-use sconce_runs::{Cell, Checkpoint, Loaded, Log, Run, Which};
+use sconce_runs::{Checkpoint, Loaded, Run, Which, comparison, palette};
 use sconce_tensors::{Parameters, backward};
 
 use super::{Config, Faces, evaluate, for_inference, restore};
@@ -19,14 +20,14 @@ use crate::cli::TrainArguments;
 use crate::interrupt::Interrupt;
 use crate::position::Position;
 use crate::progress::ProgressLine;
+use crate::record::{Columns, Record};
 use crate::settings::Settings;
 
-/// Columns of log.tsv: a row a step.
-const STEP_COLUMNS: [&str; 8] = ["step", "epoch", "lr", "loss", "parsing", "edge", "boundary", "distance"];
-
-/// Columns of epochs.tsv: a row an epoch, scores of the held-out images.
-const EPOCH_COLUMNS: [&str; 6] =
-    ["step", "epoch", "mean_f1_foreground", "mean_f1", "mean_iou", "pixel_accuracy"];
+/// Of log.tsv, a row a step, and of epochs.tsv, a row an epoch: scores of the held-out images.
+const COLUMNS: Columns = Columns {
+    step: &["lr", "loss", "parsing", "edge", "boundary", "distance"],
+    epoch: &["mean_f1_foreground", "mean_f1", "mean_iou", "pixel_accuracy"],
+};
 
 /// Overlay pictures written at the end.
 const PICTURES: usize = 12;
@@ -72,11 +73,9 @@ fn train(config: &Config, run: &Run, faces: Faces, held_out: &Faces) -> Result<E
     let network = Agrnet::new(&config.model, parameters.builder())?;
     let mut state = State::new(config, parameters, loader.batches_per_epoch())?;
     state.resume(run)?;
-    let mut log = Log::open(&run.log(), &STEP_COLUMNS)?;
-    let mut scores = Log::open(&run.folder().join("epochs.tsv"), &EPOCH_COLUMNS)?;
-    log.truncate_after(state.at.step as u64)?;
-    scores.truncate_after(state.at.step as u64)?;
-    let mut progress = ProgressLine::new(config.epochs, loader.batches_per_epoch(), state.at.step);
+    let mut record = Record::open(run, config.log, COLUMNS, state.at.step)?;
+    let batches = loader.batches_per_epoch();
+    let mut progress = ProgressLine::new(config.epochs, batches, state.at.step);
 
     while state.at.epoch < config.epochs {
         for batch in loader.epoch_from(state.at.epoch, state.at.batch) {
@@ -84,22 +83,25 @@ fn train(config: &Config, run: &Run, faces: Faces, held_out: &Faces) -> Result<E
             let lr = config.optim.lr() * state.schedule.factor(state.at.step);
             let terms = losses(&network, &batch, &config.loss)?;
             let values = finite(&terms, &state.at, &batch)?;
-            state.optimizer.step(&backward(&terms.total)?, lr)?;
+            let gradients = backward(&terms.total)?;
+            state.optimizer.step(&gradients, lr)?;
             state.at.advance();
-            log.append(&step_row(&state.at, lr, &values))?;
-            progress.step(batch.ids.len(), batch.waited, values[0], lr);
+            let cost = progress.step(batch.ids.len(), batch.waited, values[0], lr);
+            record.step(&state.at, &[&[lr], &values[..]].concat(), cost)?;
+            record.histograms(&state.at, batches, &state.parameters, &gradients)?;
             if interrupt.asked() {
-                log.sync()?;
+                record.sync()?;
                 run.checkpoints().save_last(&state.checkpoint())?;
                 return Ok(End::Interrupted);
             }
         }
         let scored = for_inference(config, state.parameters.tensors().into_iter().collect())?;
-        let confusion = evaluate::score(&scored, held_out, config.size(), |_, _, _| Ok(()))?;
+        let confusion = evaluate::score(&scored, held_out, config.size(), |index, sample, predicted| {
+            draw(&mut record, &state.at, (index, &held_out.id(index)), sample, predicted)
+        })?;
         let better = state.end_epoch(confusion.mean_f1_foreground());
-        scores.append(&epoch_row(&state.at, &confusion))?;
-        scores.sync()?;
-        log.sync()?;
+        record.epoch(&state.at, &means(&confusion))?;
+        record.sync()?;
         run.checkpoints().save_last(&state.checkpoint())?;
         if better {
             run.checkpoints().save_best(&state.checkpoint())?;
@@ -202,17 +204,24 @@ fn finite(terms: &Terms, at: &Position, batch: &Batch<2>) -> Result<[f64; 5]> {
     Ok(values)
 }
 
-fn step_row(at: &Position, lr: f64, values: &[f64; 5]) -> Vec<Cell> {
-    let mut row: Vec<Cell> = vec![at.step.into(), (at.epoch + 1).into(), lr.into()];
-    row.extend(values.iter().map(|value| Cell::from(*value)));
-    row
+/// In the order of the columns of epochs.tsv.
+fn means(scores: &Confusion) -> [f64; 4] {
+    [scores.mean_f1_foreground(), scores.mean_f1(), scores.mean_iou(), scores.pixel_accuracy()]
 }
 
-fn epoch_row(at: &Position, scores: &Confusion) -> Vec<Cell> {
-    let means = [scores.mean_f1_foreground(), scores.mean_f1(), scores.mean_iou(), scores.pixel_accuracy()];
-    let mut row: Vec<Cell> = vec![at.step.into(), at.epoch.into()];
-    row.extend(means.map(Cell::from));
-    row
+/// Puts a held-out image with its truth and prediction into the record, if it is one of those to be shown.
+fn draw(
+    record: &mut Record,
+    at: &Position,
+    (index, id): (usize, &str),
+    sample: &Sample<2>,
+    predicted: &GrayImage,
+) -> Result<()> {
+    if record.wants_picture(index) {
+        let colours = palette(usize::from(VOID));
+        record.picture(at, id, &comparison(&sample.image, &sample.targets[0], predicted, &colours)?)?;
+    }
+    Ok(())
 }
 
 fn epoch_line(at: &Position, epochs: usize, scores: &Confusion) -> String {
