@@ -72,7 +72,8 @@ pub(crate) struct RunArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: cargo xtask eval agrnet-small --checkpoint best --split test")]
+#[command(after_help = "Examples:\n  cargo xtask eval agrnet-small --checkpoint best --split test\n  \
+    cargo xtask eval agrnet-small --worst 20")]
 pub(crate) struct EvalArguments {
     #[command(flatten)]
     pub(crate) run: RunArguments,
@@ -82,6 +83,9 @@ pub(crate) struct EvalArguments {
     /// How many overlay pictures to write
     #[arg(long, value_name = "COUNT", default_value_t = 8)]
     pub(crate) pictures: usize,
+    /// How many of the worst images, by mean F1, to draw with their errors; as many of the best
+    #[arg(long, value_name = "COUNT", default_value_t = 6)]
+    pub(crate) worst: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

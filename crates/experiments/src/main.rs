@@ -5,6 +5,7 @@
 mod agrnet;
 mod bench;
 mod cli;
+mod gallery;
 mod inputs;
 mod interrupt;
 mod position;

@@ -63,6 +63,29 @@ impl Staged {
     }
 }
 
+/// A file that is filled piece by piece and takes its name at the end; dropped before, it leaves nothing.
+pub(crate) struct Growing {
+    writer: Writer,
+    staged: Staged,
+}
+
+impl Growing {
+    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
+        let (file, staged) = Staged::create(path)?;
+        Ok(Self { writer: BufWriter::new(file), staged })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.writer.write_all(bytes).map_err(|reason| Error::write(&self.staged.path, reason))
+    }
+
+    pub(crate) fn commit(mut self) -> Result<(), Error> {
+        let synced = self.writer.flush().and_then(|()| self.writer.get_ref().sync_all());
+        synced.map_err(|reason| Error::write(&self.staged.path, reason))?;
+        self.staged.commit()
+    }
+}
+
 impl Drop for Staged {
     fn drop(&mut self) {
         if !self.renamed {

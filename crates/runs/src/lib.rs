@@ -6,6 +6,7 @@
 //! | [`Log`] | log.tsv, one row per logged step, cut back when a run goes on from a checkpoint |
 //! | [`Events`], [`Histogram`] | event files for TensorBoard: numbers, pictures, distributions |
 //! | [`Checkpoint`], [`Checkpoints`] | tensors and state in one file with a checksum; best, last and previous ones |
+//! | [`ImageScores`], [`Lowest`] | scores of every image, written as they come; the few lowest |
 //! | [`overlay`], [`comparison`], [`contact_sheet`], [`palette`] | pictures to look at |
 //! | [`write_npy`] | files of arrays |
 //! | [`Table`], [`Progress`] | scores in columns, and the progress line of a training |
@@ -50,8 +51,10 @@ mod checkpoints;
 mod checksum;
 mod error;
 mod events;
+mod image_scores;
 mod little_endian;
 mod log;
+mod lowest;
 mod memory;
 mod npy;
 mod palette;
@@ -66,11 +69,13 @@ pub use checkpoint::Checkpoint;
 pub use checkpoints::{Checkpoints, Loaded, Which};
 pub use error::Error;
 pub use events::{Events, Histogram};
+pub use image_scores::{ClassCounts, ImageScores, ScoredImages};
 pub use log::{Cell, Log, Rows};
+pub use lowest::Lowest;
 pub use memory::{available_memory, peak_memory};
 pub use npy::write_npy;
 pub use palette::{Colour, palette};
-pub use picture::{comparison, contact_sheet, overlay};
+pub use picture::{comparison, comparison_with_errors, contact_sheet, error_map, overlay};
 pub use progress::{Progress, ProgressLine, StepTime, clock};
 pub use run::Run;
 pub use table::Table;

@@ -19,25 +19,48 @@ pub fn write_npy(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), Err
         let what = format!("{}: {} values for an array of shape {shape:?}", path.display(), values.len());
         return Err(Error::Size { what });
     }
-    let header = header(shape);
     write_atomically(path, |file| {
-        file.write_all(b"\x93NUMPY\x01\x00")?;
-        file.write_all(&(header.len() as u16).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
+        file.write_all(&header("<f4", shape))?;
         for_each_piece(values, f32::to_le_bytes, |piece| file.write_all(piece))
     })
 }
 
-/// A Python dictionary, padded so that the numbers begin at a multiple of 64 bytes. Its length fits 16 bits for any shape of which an
-/// array can exist: NumPy has at most 64 dimensions.
-fn header(shape: &[usize]) -> String {
-    const BEFORE: usize = 10;
+/// All that stands before the numbers, of `kind` such as `<f4` for f32: a Python dictionary, padded so that they begin at
+/// a multiple of 64 bytes. Its length fits 16 bits for any shape of which an array can exist: NumPy has at most 64
+/// dimensions.
+pub(crate) fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
     let sizes: Vec<_> = shape.iter().map(usize::to_string).collect();
     let sizes = if let [one] = &sizes[..] { format!("{one},") } else { sizes.join(", ") };
-    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}");
-    let length = (BEFORE + text.len() + 1).next_multiple_of(64) - BEFORE;
-    format!("{text:<width$}\n", width = length - 1)
+    let text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({sizes}), }}");
+    let length = (MAGIC.len() + 2 + text.len() + 1).next_multiple_of(64) - MAGIC.len() - 2;
+    let padded = format!("{text:<width$}\n", width = length - 1);
+    [MAGIC, &(length as u16).to_le_bytes(), padded.as_bytes()].concat()
 }
+
+/// What an array's file says of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Description {
+    pub(crate) kind: String,
+    pub(crate) shape: Vec<usize>,
+    /// Where the numbers begin, in bytes.
+    pub(crate) start: usize,
+}
+
+/// Reads a header as this crate writes it; none if it is another.
+pub(crate) fn description(bytes: &[u8]) -> Option<Description> {
+    let rest = bytes.strip_prefix(MAGIC)?;
+    let length = usize::from(u16::from_le_bytes(rest.get(..2)?.try_into().ok()?));
+    let text = std::str::from_utf8(rest.get(2..2 + length)?).ok()?;
+    let kind = text.split_once("'descr': '")?.1.split_once('\'')?.0.to_owned();
+    let sizes = text.split_once("'shape': (")?.1.split_once(')')?.0;
+    let sizes = sizes.split(',').map(str::trim).filter(|size| !size.is_empty());
+    let shape = sizes.map(|size| size.parse().ok()).collect::<Option<_>>()?;
+    let c_order = text.contains("'fortran_order': False");
+    c_order.then_some(Description { kind, shape, start: MAGIC.len() + 2 + length })
+}
+
+/// Begins every file of version 1.0.
+const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
 
 #[cfg(test)]
 mod tests {

@@ -56,6 +56,53 @@ pub fn comparison(
     Ok(contact_sheet(&[image.clone(), over(truth)?, over(prediction)?], 3))
 }
 
+/// A [`comparison`] with the [`error_map`] as its fourth part.
+///
+/// # Errors
+///
+/// The three differ in size.
+pub fn comparison_with_errors(
+    image: &RgbImage,
+    truth: &GrayImage,
+    prediction: &GrayImage,
+    palette: &[Colour],
+) -> Result<RgbImage, Error> {
+    let parts = comparison(image, truth, prediction, palette)?;
+    let factor = factor(image);
+    let enlarged =
+        (enlarge(image, factor), enlarge_labels(truth, factor), enlarge_labels(prediction, factor));
+    let errors = error_map(&enlarged.0, &enlarged.1, &enlarged.2, palette.len())?;
+    let mut sheet = RgbImage::from_pixel(parts.width() + GAP + errors.width(), parts.height(), BETWEEN);
+    replace(&mut sheet, &parts, 0, 0);
+    replace(&mut sheet, &errors, (parts.width() + GAP).into(), 0);
+    Ok(sheet)
+}
+
+/// The image in pale gray with every wrong pixel in red. Pixels whose true label is none of the `classes`, such as an
+/// ignore label, count as neither.
+///
+/// # Errors
+///
+/// The three differ in size.
+pub fn error_map(
+    image: &RgbImage,
+    truth: &GrayImage,
+    prediction: &GrayImage,
+    classes: usize,
+) -> Result<RgbImage, Error> {
+    check_sizes(image, truth)?;
+    check_sizes(image, prediction)?;
+    let mut picture = image.clone();
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        let [gray] = pixel.to_luma().0;
+        let pale = blend(Rgb([gray; 3]), WHITE, PALENESS);
+        let (label, predicted) = (truth.get_pixel(x, y), prediction.get_pixel(x, y));
+        let wrong = label != predicted && usize::from(label.0[0]) < classes;
+        *pixel = if wrong { blend(pale, WRONG, WRONG_ALPHA) } else { pale };
+    }
+    Ok(picture)
+}
+
 /// Pictures in rows of at most `columns`, with thin gaps, each in the middle of a cell as large as the largest picture.
 pub fn contact_sheet(pictures: &[RgbImage], columns: usize) -> RgbImage {
     let columns = columns.clamp(1, pictures.len().max(1));
@@ -78,6 +125,10 @@ const LINE_ALPHA: f32 = 0.9;
 /// How far a line's colour is from the class's towards white, 0..=1.
 const LINE_LIGHTNESS: f32 = 0.5;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
+/// How far an error map's image is from its own gray towards white, 0..=1.
+const PALENESS: f32 = 0.55;
+const WRONG: Rgb<u8> = Rgb([214, 40, 57]);
+const WRONG_ALPHA: f32 = 0.85;
 /// In pixels.
 const GAP: u32 = 4;
 const BETWEEN: Rgb<u8> = WHITE;
@@ -213,6 +264,20 @@ mod tests {
         assert_eq!(small.dimensions(), (3 * 300 + 2 * GAP, 300));
         assert_eq!(*small.get_pixel(300, 10), BETWEEN);
         assert_eq!(small.get_pixel(304 + 150, 150), small.get_pixel(608 + 150, 150));
+    }
+
+    #[test]
+    fn wrong_pixels_are_red_and_ignored_ones_are_not() {
+        let truth = GrayImage::from_fn(3, 1, |x, _| Luma([[1, 1, 255][x as usize]]));
+        let prediction = GrayImage::from_fn(3, 1, |x, _| Luma([[1, 0, 1][x as usize]]));
+        let image = RgbImage::from_pixel(3, 1, Rgb([100, 100, 100]));
+        let map = error_map(&image, &truth, &prediction, 2).unwrap();
+        let red: Vec<bool> = map.pixels().map(|p| p.0[0] > p.0[1] + 50).collect();
+        assert_eq!(red, [false, true, false]);
+        assert_eq!(map.get_pixel(0, 0), map.get_pixel(2, 0));
+        assert!(error_map(&image, &truth, &square(2), 2).is_err());
+        let four = comparison_with_errors(&gray(300), &square(300), &square(300), &palette(2)).unwrap();
+        assert_eq!(four.dimensions(), (4 * 300 + 3 * GAP, 300));
     }
 
     #[test]

@@ -1,68 +1,79 @@
 //! Scores of a checkpoint: tables, confusion matrix and overlay pictures.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use image::{GrayImage, RgbImage};
-use sconce_data::{Sample, Split, VOID, write_rgb_png};
+use image::GrayImage;
+use sconce_data::{Sample, Split, VOID};
 use sconce_metrics::{Confusion, helen_groups};
 use sconce_models::Agrnet;
-use sconce_runs::{Run, Table, Which, comparison, contact_sheet, palette};
+use sconce_runs::{ImageScores, Run, Table, Which, palette};
 use sconce_tensors::label_map;
 
 use super::{Config, Faces, Trained, logits};
 use crate::cli::EvalArguments;
+use crate::gallery::{Gallery, OVERLAYS, Shown, Wanted};
 use crate::settings::Settings;
 
-/// Comparisons side by side in overview.png.
-const SHEET_COLUMNS: usize = 2;
+/// Columns of images.tsv after the id.
+const IMAGE_SCORES: [&str; 4] = ["mean_f1_foreground", "mean_f1", "mean_iou", "pixel_accuracy"];
 
 /// `eval agrnet`.
 pub(crate) fn run(settings: &Settings, arguments: &EvalArguments) -> Result<()> {
     let config: Config = settings.parse()?;
-    report(
-        &config,
-        settings.run()?,
-        &Which::from(arguments.run.checkpoint.as_str()),
-        arguments.split.into(),
-        arguments.pictures,
-    )
+    let wanted = Wanted { first: arguments.pictures, worst: arguments.worst };
+    let which = Which::from(arguments.run.checkpoint.as_str());
+    evaluate(&config, settings.run()?, &which, arguments.split.into(), wanted)
 }
 
-/// Scores a split, prints the tables, and writes them with `pictures` overlays into the run's folder.
-pub(crate) fn report(config: &Config, run: &Run, which: &Which, split: Split, pictures: usize) -> Result<()> {
+/// Scores a split, prints the tables, and writes them into the run's folder, with the scores of every image and pictures.
+pub(crate) fn evaluate(
+    config: &Config,
+    run: &Run,
+    which: &Which,
+    split: Split,
+    wanted: Wanted,
+) -> Result<()> {
     let faces = config.open(split)?;
     let trained = Trained::load(config, run, which)?;
     let name = trained.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let folder = run.evaluation(&format!("{split}-{name}"));
-    let colours = palette(config.model.classes);
-    let mut shown = Vec::new();
-    let confusion = score(&trained.network, &faces, config.size(), |index, sample, predicted| {
-        if index < pictures {
-            let picture = comparison(&sample.image, &sample.targets[0], predicted, &colours)?;
-            shown.push((faces.id(index), picture));
-        }
-        Ok(())
+    let mut gallery = Gallery::new(&folder, wanted, palette(config.model.classes));
+    let mut images = ImageScores::create(&folder, &IMAGE_SCORES, faces.len(), config.model.classes)?;
+    let confusion = score(&trained.network, &faces, config.size(), |scored| {
+        images.push(&faces.id(scored.index), &image_scores(scored.confusion), scored.confusion.counts())?;
+        gallery.show(Shown {
+            index: scored.index,
+            id: &faces.id(scored.index),
+            score: (scored.confusion.pixels() > 0).then(|| scored.confusion.mean_f1()),
+            image: &scored.sample.image,
+            truth: &scored.sample.targets[0],
+            predicted: scored.predicted,
+        })
     })?;
-    create(&folder.join("overlays"))?;
-    for (id, picture) in &shown {
-        write_rgb_png(&folder.join("overlays").join(format!("{id}.png")), picture)?;
-    }
-    let pictures: Vec<RgbImage> = shown.into_iter().map(|(_, picture)| picture).collect();
-    if !pictures.is_empty() {
-        write_rgb_png(&folder.join("overview.png"), &contact_sheet(&pictures, SHEET_COLUMNS))?;
-    }
+    images.finish()?;
+    gallery.finish()?;
     let (classes, means) =
         (class_table(&confusion, faces.classes()), mean_table(&confusion, faces.classes()));
     println!("{classes}\n{means}");
     save(&folder, &classes, &means, &confusion, faces.classes())?;
     println!("{} images of {split} scored with {}", faces.len(), trained.path.display());
-    println!("scores    {}", folder.display());
+    println!("scores    {} (of every image: images.tsv)", folder.display());
     println!(
-        "overlays  {} (image, truth, prediction; all in overview.png)",
-        folder.join("overlays").display()
+        "overlays  {} (image, truth, prediction; also overview.png, worst/, best/)",
+        folder.join(OVERLAYS).display()
     );
     Ok(())
+}
+
+/// One image that was scored.
+pub(crate) struct Scored<'a> {
+    /// Its place in the set.
+    pub(crate) index: usize,
+    pub(crate) sample: &'a Sample<2>,
+    pub(crate) predicted: &'a GrayImage,
+    /// Of this image alone.
+    pub(crate) confusion: &'a Confusion,
 }
 
 /// Counts truth against prediction over a whole set, at the size of each sample; `see` gets every prediction.
@@ -70,16 +81,30 @@ pub(crate) fn score(
     network: &Agrnet,
     faces: &Faces,
     size: (usize, usize),
-    mut see: impl FnMut(usize, &Sample<2>, &GrayImage) -> Result<()>,
+    mut see: impl FnMut(&Scored) -> Result<()>,
 ) -> Result<Confusion> {
-    let mut confusion = Confusion::new(faces.classes().len());
+    let mut all = Confusion::new(faces.classes().len());
     for index in 0..faces.len() {
-        let sample = faces.read(index)?;
-        let predicted = labels(&logits(network, &sample.image, size)?)?;
+        let sample = &faces.read(index)?;
+        let predicted = &labels(&logits(network, &sample.image, size)?)?;
+        let mut confusion = Confusion::new(faces.classes().len());
         confusion.add(sample.targets[0].as_raw(), predicted.as_raw(), VOID)?;
-        see(index, &sample, &predicted)?;
+        all.merge(&confusion)?;
+        see(&Scored { index, sample, predicted, confusion: &confusion })?;
     }
-    Ok(confusion)
+    Ok(all)
+}
+
+/// In the order of [`IMAGE_SCORES`]; none where nothing was there to be scored.
+fn image_scores(confusion: &Confusion) -> [Option<f64>; 4] {
+    let foreground = confusion.f1().iter().skip(1).any(Option::is_some);
+    let pixels = confusion.pixels() > 0;
+    [
+        foreground.then(|| confusion.mean_f1_foreground()),
+        pixels.then(|| confusion.mean_f1()),
+        pixels.then(|| confusion.mean_iou()),
+        pixels.then(|| confusion.pixel_accuracy()),
+    ]
 }
 
 /// The best class of every pixel of one image's logits (1, classes, H, W).
@@ -139,8 +164,4 @@ fn save(
         matrix.push(std::iter::once(name.clone()).chain(row.iter().map(u64::to_string)));
     }
     Ok(matrix.write_tsv(&folder.join("confusion.tsv"))?)
-}
-
-fn create(folder: &PathBuf) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }

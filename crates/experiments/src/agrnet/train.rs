@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use image::GrayImage;
 use sconce_backbones::normalize;
-use sconce_data::{Batch, Loader, Sample, Split, VOID};
+use sconce_data::{Batch, Loader, Split};
 use sconce_losses::agrnet::{self as loss, Terms};
 use sconce_metrics::Confusion;
 use sconce_models::Agrnet;
@@ -15,8 +14,10 @@ use sconce_optim::{Optimizer, Schedule};
 use sconce_runs::{Checkpoint, Loaded, Run, Which, comparison, palette};
 use sconce_tensors::{Parameters, backward};
 
+use super::evaluate::Scored;
 use super::{Config, Faces, evaluate, for_inference, restore};
 use crate::cli::TrainArguments;
+use crate::gallery::Wanted;
 use crate::interrupt::Interrupt;
 use crate::position::Position;
 use crate::progress::ProgressLine;
@@ -29,8 +30,8 @@ const COLUMNS: Columns = Columns {
     epoch: &["mean_f1_foreground", "mean_f1", "mean_iou", "pixel_accuracy"],
 };
 
-/// Overlay pictures written at the end.
-const PICTURES: usize = 12;
+/// Pictures written at the end.
+const PICTURES: Wanted = Wanted { first: 12, worst: 6 };
 
 /// `train agrnet`: a new run, or an interrupted one from where it stopped.
 pub(crate) fn run(settings: &Settings, arguments: &TrainArguments) -> Result<()> {
@@ -53,7 +54,7 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments) -> Result<()>
                 "trained in {:.0} s; the best checkpoint on the held-out images:\n",
                 start.elapsed().as_secs_f64()
             );
-            evaluate::report(&config, &run, &Which::Best, Split::Val, PICTURES)?;
+            evaluate::evaluate(&config, &run, &Which::Best, Split::Val, PICTURES)?;
         }
     }
     Ok(())
@@ -96,8 +97,8 @@ fn train(config: &Config, run: &Run, faces: Faces, held_out: &Faces) -> Result<E
             }
         }
         let scored = for_inference(config, state.parameters.tensors().into_iter().collect())?;
-        let confusion = evaluate::score(&scored, held_out, config.size(), |index, sample, predicted| {
-            draw(&mut record, &state.at, (index, &held_out.id(index)), sample, predicted)
+        let confusion = evaluate::score(&scored, held_out, config.size(), |scored| {
+            draw(&mut record, &state.at, &held_out.id(scored.index), scored)
         })?;
         let better = state.end_epoch(confusion.mean_f1_foreground());
         record.epoch(&state.at, &means(&confusion))?;
@@ -210,16 +211,11 @@ fn means(scores: &Confusion) -> [f64; 4] {
 }
 
 /// Puts a held-out image with its truth and prediction into the record, if it is one of those to be shown.
-fn draw(
-    record: &mut Record,
-    at: &Position,
-    (index, id): (usize, &str),
-    sample: &Sample<2>,
-    predicted: &GrayImage,
-) -> Result<()> {
-    if record.wants_picture(index) {
-        let colours = palette(usize::from(VOID));
-        record.picture(at, id, &comparison(&sample.image, &sample.targets[0], predicted, &colours)?)?;
+fn draw(record: &mut Record, at: &Position, id: &str, scored: &Scored) -> Result<()> {
+    if record.wants_picture(scored.index) {
+        let (sample, colours) = (scored.sample, palette(scored.confusion.classes()));
+        let picture = comparison(&sample.image, &sample.targets[0], scored.predicted, &colours)?;
+        record.picture(at, id, &picture)?;
     }
     Ok(())
 }
