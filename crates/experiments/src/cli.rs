@@ -6,6 +6,8 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sconce_data::Split;
 
+use crate::report::ReportArguments;
+
 /// Train, evaluate and use networks for dense prediction.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", version, after_help = "Example: cargo xtask train agrnet-small")]
@@ -22,6 +24,8 @@ pub(crate) enum Verb {
     Eval(EvalArguments),
     /// Parse images: writes label maps and overlays
     Predict(PredictArguments),
+    /// Write a page that shows a run, or several beside each other
+    Report(ReportArguments),
     /// Print parameters and multiply-adds per stage
     Summary(SummaryArguments),
     /// Time the networks and single operations: alone, against PyTorch or against the machine's limits

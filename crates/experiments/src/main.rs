@@ -8,9 +8,11 @@ mod cli;
 mod gallery;
 mod inputs;
 mod interrupt;
+mod named_runs;
 mod position;
 mod progress;
 mod record;
+mod report;
 mod settings;
 mod summary;
 mod synth;
@@ -72,6 +74,7 @@ fn run(cli: Cli) -> Result<()> {
                 Experiment::Agrnet => agrnet::summarise(&settings, arguments.size.map(|size| size.0)),
             }
         }
+        Verb::Report(arguments) => report::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Data(DataVerb::Synth(arguments)) => match arguments.set {
             SynthSet::Faces => synth::faces(&arguments),

@@ -8,6 +8,7 @@
 //! | [`Checkpoint`], [`Checkpoints`] | tensors and state in one file with a checksum; best, last and previous ones |
 //! | [`ImageScores`], [`Lowest`] | scores of every image, written as they come; the few lowest |
 //! | [`overlay`], [`comparison`], [`contact_sheet`], [`palette`] | pictures to look at |
+//! | [`write_report`] | one page of one run, or of several side by side |
 //! | [`write_npy`] | files of arrays |
 //! | [`Table`], [`Progress`] | scores in columns, and the progress line of a training |
 //! | [`write_atomically`] | how all of them write: a file is whole or not there |
@@ -60,6 +61,7 @@ mod npy;
 mod palette;
 mod picture;
 mod progress;
+mod report;
 mod run;
 mod table;
 mod timestamp;
@@ -77,5 +79,6 @@ pub use npy::write_npy;
 pub use palette::{Colour, palette};
 pub use picture::{comparison, comparison_with_errors, contact_sheet, error_map, overlay};
 pub use progress::{Progress, ProgressLine, StepTime, clock};
+pub use report::write_report;
 pub use run::Run;
 pub use table::Table;

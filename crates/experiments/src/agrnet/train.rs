@@ -11,7 +11,7 @@ use sconce_losses::agrnet::{self as loss, Terms};
 use sconce_metrics::Confusion;
 use sconce_models::Agrnet;
 use sconce_optim::{Optimizer, Schedule};
-use sconce_runs::{Checkpoint, Loaded, Run, Which, comparison, palette};
+use sconce_runs::{Checkpoint, Loaded, Run, Which, comparison, palette, write_report};
 use sconce_tensors::{Parameters, backward};
 
 use super::evaluate::Scored;
@@ -22,6 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::position::Position;
 use crate::progress::ProgressLine;
 use crate::record::{Columns, Record};
+use crate::report;
 use crate::settings::Settings;
 
 /// Of log.tsv, a row a step, and of epochs.tsv, a row an epoch: scores of the held-out images.
@@ -55,6 +56,9 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments) -> Result<()>
                 start.elapsed().as_secs_f64()
             );
             evaluate::evaluate(&config, &run, &Which::Best, Split::Val, PICTURES)?;
+            let page = report::file_of(&run);
+            write_report(&page, std::slice::from_ref(&run))?;
+            println!("report    {}", page.display());
         }
     }
     Ok(())

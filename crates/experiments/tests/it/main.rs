@@ -1,6 +1,7 @@
 //! The program as a user starts it: tiny networks on tiny faces, and everything that can go wrong.
 
 mod mistakes;
+mod visible;
 mod whole_run;
 
 use std::path::{Path, PathBuf};
@@ -60,6 +61,11 @@ nesterov = false
 
 [schedule.poly]
 power = 0.9
+
+[log]
+tensorboard = true
+pictures = 1
+histograms-every = 2
 "#;
 
 /// A folder with the tiny config in `configs/tiny.toml`, changed as asked.

@@ -1,0 +1,37 @@
+//! The runs that a command line names: by folder, or the newest of an experiment.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use sconce_runs::Run;
+
+#[derive(Debug, Args)]
+pub(crate) struct NamedRuns {
+    /// Folder of a run, or the name of an experiment for its newest run
+    #[arg(required = true, value_name = "RUN")]
+    names: Vec<String>,
+    /// Folder that holds the runs
+    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    runs: PathBuf,
+}
+
+impl NamedRuns {
+    /// In the order of the command line; there is at least one.
+    pub(crate) fn open(&self) -> Result<Vec<Run>> {
+        self.names.iter().map(|name| self.one(name).with_context(|| format!("RUN `{name}`"))).collect()
+    }
+
+    /// That holds the runs.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.runs
+    }
+
+    fn one(&self, name: &str) -> Result<Run> {
+        let folder = Path::new(name);
+        if folder.is_dir() && !self.runs.join(name).is_dir() || folder.join("config.toml").is_file() {
+            return Ok(Run::open(folder)?);
+        }
+        Ok(Run::latest(&self.runs, name)?)
+    }
+}
