@@ -38,6 +38,9 @@ fn start(arguments: &[String]) -> ExitCode {
     if std::env::var_os(TUNABLES).is_none() {
         cargo.env(TUNABLES, "glibc.malloc.hugetlb=1");
     }
+    if let Some(commit) = commit() {
+        cargo.env("SCONCE_COMMIT", commit); // goes into the folders of runs
+    }
     match cargo.status() {
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
         Err(error) => {
@@ -45,6 +48,16 @@ fn start(arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The commit that the checkout is at, with `+changes` if files differ from it; none without git.
+fn commit() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(root()).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let changes = if git(&["status", "--porcelain"])?.is_empty() { "" } else { "+changes" };
+    Some(git(&["rev-parse", "HEAD"])? + changes)
 }
 
 /// The workspace's folder: the parent of this crate's.

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sconce_data::Split;
 
+use crate::repro::ReproArguments;
+use crate::saving::SavingArguments;
+
 use crate::report::ReportArguments;
 
 /// Train, evaluate and use networks for dense prediction.
@@ -26,6 +29,8 @@ pub(crate) enum Verb {
     Predict(PredictArguments),
     /// Write a page that shows a run, or several beside each other
     Report(ReportArguments),
+    /// Train a run again from its folder and compare the weights
+    Repro(ReproArguments),
     /// Print parameters and multiply-adds per stage
     Summary(SummaryArguments),
     /// Time the networks and single operations: alone, against PyTorch or against the machine's limits
@@ -44,7 +49,7 @@ pub(crate) enum DataVerb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cargo xtask train agrnet-small\n  \
     cargo xtask train agrnet --set optim.sgd.lr=0.001 --set epochs=60\n  \
-    cargo xtask train agrnet --resume")]
+    cargo xtask train agrnet --resume --save-every 10min --keep-every 5")]
 pub(crate) struct TrainArguments {
     /// Name of a file in configs/, or a path to one
     pub(crate) experiment: String,
@@ -57,6 +62,8 @@ pub(crate) struct TrainArguments {
     /// Go on with the newest run of this experiment, or with the run in FOLDER
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, conflicts_with = "set")]
     pub(crate) resume: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    pub(crate) saving: SavingArguments,
 }
 
 /// Which trained network to use.
@@ -70,8 +77,8 @@ pub(crate) struct RunArguments {
     /// Run to use instead of the newest of the experiment
     #[arg(long, value_name = "FOLDER")]
     pub(crate) run: Option<PathBuf>,
-    /// best, last, or a file
-    #[arg(long, value_name = "best|last|FILE", default_value = "best")]
+    /// best, last, epoch-N, or a file
+    #[arg(long, value_name = "best|last|epoch-N|FILE", default_value = "best")]
     pub(crate) checkpoint: String,
 }
 

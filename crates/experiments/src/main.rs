@@ -11,8 +11,11 @@ mod interrupt;
 mod named_runs;
 mod position;
 mod progress;
+mod provenance;
 mod record;
 mod report;
+mod repro;
+mod saving;
 mod settings;
 mod summary;
 mod synth;
@@ -74,6 +77,7 @@ fn run(cli: Cli) -> Result<()> {
                 Experiment::Agrnet => agrnet::summarise(&settings, arguments.size.map(|size| size.0)),
             }
         }
+        Verb::Repro(arguments) => repro::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Data(DataVerb::Synth(arguments)) => match arguments.set {

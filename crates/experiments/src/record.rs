@@ -42,12 +42,19 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Begins the files of a run, or goes on with them after `step`: what they say of later steps is dropped.
-    pub(crate) fn open(run: &Run, config: Option<Config>, columns: Columns<'a>, step: usize) -> Result<Self> {
-        let step = step as u64;
-        let log = |name: &str, columns: &[&str]| -> Result<Log> {
+    /// Begins the files of a run, or goes on with them: what they say of later steps and epochs is dropped.
+    pub(crate) fn open(
+        run: &Run,
+        config: Option<Config>,
+        columns: Columns<'a>,
+        at: &Position,
+    ) -> Result<Self> {
+        let step = at.step as u64;
+        // Before the end of an epoch its scores are of later, even where its last step is done.
+        let scored = if at.batch == 0 { step } else { step.saturating_sub(1) };
+        let log = |name: &str, columns: &[&str], last: u64| -> Result<Log> {
             let mut log = Log::open(&run.folder().join(name), columns)?;
-            log.truncate_after(step)?;
+            log.truncate_after(last)?;
             Ok(log)
         };
         let named = |columns: &[&'a str]| [&["step", "epoch"], columns].concat();
@@ -57,9 +64,9 @@ impl<'a> Record<'a> {
         };
         Ok(Self {
             columns,
-            steps: log("log.tsv", &named(columns.step))?,
-            epochs: log("epochs.tsv", &named(columns.epoch))?,
-            times: log("times.tsv", &TIME_COLUMNS)?,
+            steps: log("log.tsv", &named(columns.step), step)?,
+            epochs: log("epochs.tsv", &named(columns.epoch), scored)?,
+            times: log("times.tsv", &TIME_COLUMNS, step)?,
             events,
         })
     }

@@ -53,6 +53,12 @@ impl Settings {
         Ok(Self { name: stem(&source), text, source, run: None })
     }
 
+    /// The config of a run, for another run like it.
+    pub(crate) fn to_repeat(run: &Run) -> Self {
+        let name = run.folder().parent().map_or_else(|| "repro".to_owned(), stem);
+        Self { name, text: run.config().to_owned(), source: run.folder().join("config.toml"), run: None }
+    }
+
     fn open_run(experiment: &str, runs: &Path, folder: Option<&Path>) -> Result<Self> {
         let name = stem(Path::new(experiment));
         let run = match folder {

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use safetensors::tensor::{Metadata, TensorInfo};
+use sha2::{Digest, Sha256};
 
 use crate::atomic::{Staged, Writer};
 use crate::checksum::Checksum;
@@ -49,6 +50,25 @@ impl Checkpoint {
     /// One value of the state; none if it is missing or of another type.
     pub fn get<T: FromStr>(&self, key: &str) -> Option<T> {
         self.state.get(key)?.parse().ok()
+    }
+
+    /// The SHA-256 of all tensors, by name: of names, types, shapes and values. Equal for equal weights and states of an optimiser,
+    /// whatever else the checkpoints say.
+    ///
+    /// # Errors
+    ///
+    /// A tensor of a type that a checkpoint cannot hold.
+    pub fn sha256(&self) -> Result<String, Error> {
+        let mut sha256 = Sha256::new();
+        for (name, tensor) in &self.tensors {
+            sha256.update(format!("{name} {:?} {:?}\n", tensor.dtype(), tensor.dims()));
+            let hash = |bytes: &[u8]| {
+                sha256.update(bytes);
+                Ok(())
+            };
+            each_piece(tensor, hash).map_err(|reason| unsupported(name, reason))?;
+        }
+        Ok(sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// Writes the checkpoint so that the file is whole or not there.

@@ -10,13 +10,15 @@ use candle_core::Device;
 use crate::atomic::{remove_leftovers, temporary_name};
 use crate::{Checkpoint, Error};
 
-/// Which checkpoint of a run is meant. Text reads as `best`, `last`, or else a path.
+/// Which checkpoint of a run is meant. Text reads as `best`, `last`, `epoch-N`, or else a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
     /// The one with the best score so far.
     Best,
     /// The newest one.
     Last,
+    /// The one kept at the end of an epoch; the first is 1.
+    Epoch(usize),
     /// A file anywhere.
     Path(PathBuf),
 }
@@ -44,13 +46,22 @@ impl Checkpoints {
         Self { folder: folder.into() }
     }
 
-    /// Saves as `last`; what was `last` becomes `previous`. When writing fails, both are as they were, and a crash at any moment leaves
-    /// a whole checkpoint.
+    /// Saves in the place of an earlier one. When writing fails, that one is as it was, and a crash at any moment leaves a whole
+    /// checkpoint. What was `last` becomes `previous`.
     ///
     /// # Errors
     ///
     /// The file cannot be written, or a tensor or value cannot be in a checkpoint.
-    pub fn save_last(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+    pub fn save(&self, which: &Which, checkpoint: &Checkpoint) -> Result<(), Error> {
+        if *which == Which::Last {
+            return self.save_last(checkpoint);
+        }
+        let path = self.path(which);
+        remove_leftovers(&path);
+        checkpoint.write(&path)
+    }
+
+    fn save_last(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let (last, previous) = (self.file(LAST), self.file(PREVIOUS));
         remove_leftovers(&last);
         remove_leftovers(&previous);
@@ -68,17 +79,6 @@ impl Checkpoints {
                 staged.commit()
             }
         }
-    }
-
-    /// Saves as `best`, in the place of the earlier best one.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be written, or a tensor or value cannot be in a checkpoint.
-    pub fn save_best(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let best = self.file(BEST);
-        remove_leftovers(&best);
-        checkpoint.write(&best)
     }
 
     /// Loads a checkpoint into the memory of `device`.
@@ -110,6 +110,7 @@ impl Checkpoints {
         match which {
             Which::Best => self.file(BEST),
             Which::Last => self.file(LAST),
+            Which::Epoch(epoch) => self.file(&format!("{EPOCH}{epoch}")),
             Which::Path(path) => path.clone(),
         }
     }
@@ -146,6 +147,7 @@ impl Checkpoints {
 const BEST: &str = "best";
 const LAST: &str = "last";
 const PREVIOUS: &str = "previous";
+const EPOCH: &str = "epoch-";
 const EXTENSION: &str = "safetensors";
 
 impl Loaded {
@@ -184,7 +186,10 @@ impl From<&str> for Which {
         match text {
             BEST => Self::Best,
             LAST => Self::Last,
-            path => Self::Path(path.into()),
+            text => match text.strip_prefix(EPOCH).and_then(|epoch| epoch.parse().ok()) {
+                Some(epoch) => Self::Epoch(epoch),
+                None => Self::Path(text.into()),
+            },
         }
     }
 }
@@ -224,9 +229,9 @@ mod tests {
     fn last_previous_and_best_are_kept() {
         let (_guard, checkpoints) = folder();
         for step in 1..=3 {
-            checkpoints.save_last(&of_step(step)).unwrap();
+            checkpoints.save(&Which::Last, &of_step(step)).unwrap();
         }
-        checkpoints.save_best(&of_step(2)).unwrap();
+        checkpoints.save(&Which::Best, &of_step(2)).unwrap();
         let load = |which: Which| checkpoints.load(&which, &Device::Cpu).unwrap();
         assert_eq!(step(&load(Which::Last)), 3);
         assert_eq!(step(&load(Which::Best)), 2);
@@ -238,8 +243,8 @@ mod tests {
     #[test]
     fn a_damaged_last_gives_the_previous_with_a_warning() {
         let (_guard, checkpoints) = folder();
-        checkpoints.save_last(&of_step(1)).unwrap();
-        checkpoints.save_last(&of_step(2)).unwrap();
+        checkpoints.save(&Which::Last, &of_step(1)).unwrap();
+        checkpoints.save(&Which::Last, &of_step(2)).unwrap();
         damage(&checkpoints.file(LAST));
         let loaded = checkpoints.load(&Which::Last, &Device::Cpu).unwrap();
         assert_eq!(step(&loaded), 1);
@@ -251,7 +256,7 @@ mod tests {
     #[test]
     fn a_missing_last_gives_the_previous_with_a_warning() {
         let (_guard, checkpoints) = folder();
-        checkpoints.save_last(&of_step(1)).unwrap();
+        checkpoints.save(&Which::Last, &of_step(1)).unwrap();
         fs::rename(checkpoints.file(LAST), checkpoints.file(PREVIOUS)).unwrap();
         let loaded = checkpoints.load(&Which::Last, &Device::Cpu).unwrap();
         assert_eq!(step(&loaded), 1);
@@ -263,9 +268,9 @@ mod tests {
         let (_guard, checkpoints) = folder();
         let load = |which: Which| checkpoints.load(&which, &Device::Cpu).unwrap_err().to_string();
         assert!(load(Which::Last).ends_with("no such checkpoint; there is none yet: train first"));
-        checkpoints.save_best(&of_step(1)).unwrap();
+        checkpoints.save(&Which::Best, &of_step(1)).unwrap();
         assert!(load(Which::Last).ends_with("last.safetensors: no such checkpoint; there is also: best"));
-        checkpoints.save_last(&of_step(2)).unwrap();
+        checkpoints.save(&Which::Last, &of_step(2)).unwrap();
         damage(&checkpoints.file(LAST));
         let error = load(Which::Last);
         assert!(
@@ -278,11 +283,11 @@ mod tests {
     #[test]
     fn a_failed_save_leaves_everything() {
         let (_guard, checkpoints) = folder();
-        checkpoints.save_last(&of_step(1)).unwrap();
-        checkpoints.save_last(&of_step(2)).unwrap();
+        checkpoints.save(&Which::Last, &of_step(1)).unwrap();
+        checkpoints.save(&Which::Last, &of_step(2)).unwrap();
         let mut bad = of_step(3);
         bad.set("xxh64", "taken");
-        assert!(matches!(checkpoints.save_last(&bad), Err(Error::Unsupported { .. })));
+        assert!(matches!(checkpoints.save(&Which::Last, &bad), Err(Error::Unsupported { .. })));
         assert_eq!(step(&checkpoints.load(&Which::Last, &Device::Cpu).unwrap()), 2);
         fs::remove_file(checkpoints.file(LAST)).unwrap();
         assert_eq!(step(&checkpoints.load(&Which::Last, &Device::Cpu).unwrap()), 1);
@@ -293,14 +298,14 @@ mod tests {
         let (_guard, checkpoints) = folder();
         fs::create_dir_all(&checkpoints.folder).unwrap();
         fs::write(checkpoints.folder.join(".last.safetensors.1-0.partial"), "half").unwrap();
-        checkpoints.save_last(&of_step(1)).unwrap();
+        checkpoints.save(&Which::Last, &of_step(1)).unwrap();
         assert_eq!(fs::read_dir(&checkpoints.folder).unwrap().count(), 1);
     }
 
     #[test]
     fn a_checkpoint_of_another_network_is_refused() {
         let (_guard, checkpoints) = folder();
-        checkpoints.save_best(&of_step(7)).unwrap();
+        checkpoints.save(&Which::Best, &of_step(7)).unwrap();
         let loaded = checkpoints.load(&"best".into(), &Device::Cpu).unwrap();
         loaded.require("network", "agrnet").unwrap();
         let error = loaded.require("network", "unet").unwrap_err().to_string();

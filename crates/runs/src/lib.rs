@@ -30,7 +30,7 @@
 //!         checkpoint.add_part("model.", [("weight".to_string(), weight)]);
 //!         checkpoint.set("step", step);
 //!         log.sync()?;
-//!         run.checkpoints().save_last(&checkpoint)?;
+//!         run.checkpoints().save(&Which::Last, &checkpoint)?;
 //!     }
 //! }
 //!
@@ -61,6 +61,7 @@ mod npy;
 mod palette;
 mod picture;
 mod progress;
+mod provenance;
 mod report;
 mod run;
 mod table;
@@ -79,6 +80,7 @@ pub use npy::write_npy;
 pub use palette::{Colour, palette};
 pub use picture::{comparison, comparison_with_errors, contact_sheet, error_map, overlay};
 pub use progress::{Progress, ProgressLine, StepTime, clock};
+pub use provenance::{Data, Machine, Program, Provenance, processor};
 pub use report::write_report;
 pub use run::Run;
 pub use table::Table;

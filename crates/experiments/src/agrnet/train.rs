@@ -21,8 +21,10 @@ use crate::gallery::Wanted;
 use crate::interrupt::Interrupt;
 use crate::position::Position;
 use crate::progress::ProgressLine;
+use crate::provenance;
 use crate::record::{Columns, Record};
 use crate::report;
+use crate::saving::Saving;
 use crate::settings::Settings;
 
 /// Of log.tsv, a row a step, and of epochs.tsv, a row an epoch: scores of the held-out images.
@@ -42,10 +44,12 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments) -> Result<()>
         Some(run) => run.clone(),
         None => Run::create(&arguments.runs, &settings.name, &settings.text)?,
     };
+    let data = [("train", &*faces), ("val", &*held_out)];
+    provenance::note(&run, &data)?;
     println!("run folder  {}", run.folder().display());
     println!("images      {} to train on, {} held out", faces.len(), held_out.len());
     let start = Instant::now();
-    match train(&config, &run, faces, &held_out)? {
+    match train(&config, &run, faces, &held_out, arguments)? {
         End::Interrupted => {
             let folder = run.folder().display();
             println!("saved; go on with: cargo xtask train {} --resume {folder}", settings.name);
@@ -71,14 +75,21 @@ enum End {
 }
 
 /// The loop: for each batch loss, gradients and one step; for each epoch scores and a checkpoint.
-fn train(config: &Config, run: &Run, faces: Faces, held_out: &Faces) -> Result<End> {
+fn train(
+    config: &Config,
+    run: &Run,
+    faces: Faces,
+    held_out: &Faces,
+    arguments: &TrainArguments,
+) -> Result<End> {
     let interrupt = Interrupt::watch()?;
     let loader = Loader::new(faces, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
     let parameters = Parameters::new(config.seed, &Device::Cpu);
     let network = Agrnet::new(&config.model, parameters.builder())?;
     let mut state = State::new(config, parameters, loader.batches_per_epoch())?;
     state.resume(run)?;
-    let mut record = Record::open(run, config.log, COLUMNS, state.at.step)?;
+    let mut record = Record::open(run, config.log, COLUMNS, &state.at)?;
+    let mut saving = Saving::new(run.checkpoints(), arguments.saving, state.at.step);
     let batches = loader.batches_per_epoch();
     let mut progress = ProgressLine::new(config.epochs, batches, state.at.step);
 
@@ -94,9 +105,12 @@ fn train(config: &Config, run: &Run, faces: Faces, held_out: &Faces) -> Result<E
             let cost = progress.step(batch.ids.len(), batch.waited, values[0], lr);
             record.step(&state.at, &[&[lr], &values[..]].concat(), cost)?;
             record.histograms(&state.at, batches, &state.parameters, &gradients)?;
-            if interrupt.asked() {
+            let stop = interrupt.asked() || saving.is_over(state.at.step) && state.at.batch < batches;
+            if stop || saving.is_due(state.at.step) {
                 record.sync()?;
-                run.checkpoints().save_last(&state.checkpoint())?;
+                saving.save(&state.checkpoint(), &state.at)?;
+            }
+            if stop {
                 return Ok(End::Interrupted);
             }
         }
@@ -107,11 +121,11 @@ fn train(config: &Config, run: &Run, faces: Faces, held_out: &Faces) -> Result<E
         let better = state.end_epoch(confusion.mean_f1_foreground());
         record.epoch(&state.at, &means(&confusion))?;
         record.sync()?;
-        run.checkpoints().save_last(&state.checkpoint())?;
-        if better {
-            run.checkpoints().save_best(&state.checkpoint())?;
-        }
+        saving.save_epoch(&state.checkpoint(), &state.at, better)?;
         progress.after_pause(&epoch_line(&state.at, config.epochs, &confusion));
+        if saving.is_over(state.at.step) && state.at.epoch < config.epochs {
+            return Ok(End::Interrupted);
+        }
     }
     Ok(End::Finished)
 }

@@ -1,0 +1,43 @@
+//! What a run's results depend on beside its config.
+
+use anyhow::Result;
+use sconce_data::{Dataset, fingerprint};
+use sconce_runs::{Data, Machine, Program, Provenance, Run, processor};
+
+/// Set by whoever builds and starts the program from a checkout.
+const COMMIT: &str = "SCONCE_COMMIT";
+
+/// Writes what makes the run into its folder; for a run that goes on, warns where that has changed since it began.
+pub(crate) fn note<const T: usize>(run: &Run, data: &[(&str, &dyn Dataset<T>)]) -> Result<()> {
+    let mut now = Provenance { program: program(), machine: machine()?, ..Provenance::default() };
+    for (name, dataset) in data {
+        let content = Data { samples: dataset.len(), sha256: fingerprint(*dataset)? };
+        now.data.insert((*name).to_owned(), content);
+    }
+    match Provenance::read(run.folder())? {
+        None => now.write(run.folder())?,
+        Some(begun) => {
+            for line in begun.differences(&now) {
+                eprintln!("warning: the run began with {line}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn program() -> Program {
+    Program {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: std::env::var(COMMIT).unwrap_or_default(),
+        features: Vec::new(),
+    }
+}
+
+fn machine() -> Result<Machine> {
+    Ok(Machine {
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        processor: processor().unwrap_or_default(),
+        lanes: sconce_tensors::vector_width()?,
+        threads: rayon::current_num_threads(),
+    })
+}

@@ -1,0 +1,80 @@
+//! `repro`: runs a training again from its folder and compares the weights.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use candle_core::Device;
+use clap::Args;
+use sconce_runs::{Checkpoint, Provenance, Rows, Run, Which};
+
+use crate::agrnet;
+use crate::cli::TrainArguments;
+use crate::position::Position;
+use crate::saving::SavingArguments;
+use crate::settings::{Experiment, Settings};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo xtask repro runs/agrnet-small/2026-01-31_12-00-00")]
+pub(crate) struct ReproArguments {
+    /// Folder of the run, finished or interrupted
+    run: PathBuf,
+    /// Folder for the second run [default: repro/ in the run]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+/// Trains to the step of the run's last checkpoint and compares hashes; an error says where the runs part.
+pub(crate) fn run(arguments: &ReproArguments) -> Result<()> {
+    let first = Run::open(&arguments.run)?;
+    let last = first.checkpoints().load(&Which::Last, &Device::Cpu)?;
+    let at = Position::read(&last)?;
+    let settings = Settings::to_repeat(&first);
+    let out = arguments.out.clone().unwrap_or_else(|| first.folder().join("repro"));
+    let again = TrainArguments {
+        experiment: settings.name.clone(),
+        set: Vec::new(),
+        runs: out.clone(),
+        resume: None,
+        saving: SavingArguments::until(Some(at.step)),
+    };
+    println!("again       {} steps of {}", at.step, first.folder().display());
+    match settings.experiment()? {
+        Experiment::Agrnet => agrnet::train::run(&settings, &again)?,
+    }
+    let second = Run::latest(&out, &settings.name)?;
+    let other = second.checkpoints().load(&Which::Last, &Device::Cpu)?;
+    compare(&first, &last.checkpoint, &second, &other.checkpoint)
+}
+
+fn compare(first: &Run, last: &Checkpoint, second: &Run, other: &Checkpoint) -> Result<()> {
+    let (ours, theirs) = (last.sha256()?, other.sha256()?);
+    println!(
+        "sha256      {ours}  {}\n            {theirs}  {}",
+        first.folder().display(),
+        second.folder().display()
+    );
+    if ours == theirs {
+        println!("both runs have the same weights and optimizer states, bit for bit");
+        return Ok(());
+    }
+    let place = match first_difference(first.folder(), second.folder())? {
+        Some(line) => format!("log.tsv parts at {line}"),
+        None => "log.tsv is the same in both".to_owned(),
+    };
+    let changes = match (Provenance::read(first.folder())?, Provenance::read(second.folder())?) {
+        (Some(first), Some(second)) => first.differences(&second).join("; "),
+        _ => "unknown, the run has no provenance.toml".to_owned(),
+    };
+    bail!(
+        "the runs differ: {place}; what has changed since: {}",
+        if changes.is_empty() { "nothing known" } else { &changes }
+    )
+}
+
+/// The first row of the logs that differs, as its step and both losses.
+fn first_difference(first: &Path, second: &Path) -> Result<Option<String>> {
+    let [first, second] = [first, second].map(|folder| Rows::read(&folder.join("log.tsv")));
+    let (first, second) = (first?, second?);
+    let differs = first.rows.iter().zip(&second.rows).find(|(a, b)| a != b);
+    Ok(differs.map(|(a, b)| format!("step {}: {} against {}", a[0], a.join(" "), b.join(" "))))
+}
