@@ -131,7 +131,7 @@ fn listed(root: &Path, lists: &Lists, split: Split) -> Result<Vec<String>, Error
 }
 
 /// The ids of a split drawn by number: shuffled by the seed, then cut into val, test and train.
-fn drawn(
+pub(crate) fn drawn(
     images: &Path,
     files: &BTreeMap<String, PathBuf>,
     counts: Counts,

@@ -9,7 +9,7 @@ use png::{BitDepth, ColorType};
 use crate::dataset::VOID;
 use crate::error::Error;
 use crate::files;
-use crate::rgb::MAX_PIXELS;
+use crate::rgb::{MAX_WORKSPACE, within_limit};
 
 /// Reads a label map: one class index or [`VOID`] at each pixel.
 ///
@@ -19,16 +19,18 @@ use crate::rgb::MAX_PIXELS;
 /// # Errors
 /// [`Error::LabelFormat`] for a file with colours, [`Error::LabelRange`] for the first pixel (in reading order)
 /// that is neither below `classes` nor 255, [`Error::TooLarge`] before anything is allocated for a file that
-/// declares more than [`MAX_PIXELS`] pixels, and [`Error::Image`] for a damaged file.
+/// declares more than [`MAX_PIXELS`](crate::MAX_PIXELS) pixels, and [`Error::Image`] for a damaged file.
 pub fn read_labels(path: &Path, classes: usize) -> Result<GrayImage, Error> {
     let map = read_indices(path)?;
-    let is_label = |value: u16| usize::from(value) < classes || value == u16::from(VOID);
-    if let Some(offset) = map.values.iter().position(|value| !is_label(*value)) {
-        let (row, column) = (offset as u32 / map.width, offset as u32 % map.width);
-        let value = map.values[offset];
+    if let Some((row, column, value)) = map.first(|value| !is_label(value, classes)) {
         return Err(Error::LabelRange { path: path.to_path_buf(), row, column, value, classes });
     }
     map.into_gray(path, |value| value as u8)
+}
+
+/// Whether a stored number is a class or [`VOID`].
+pub(crate) fn is_label(value: u16, classes: usize) -> bool {
+    usize::from(value) < classes || value == u16::from(VOID)
 }
 
 /// Reads a 0/1 map, such as an edge map: any number but 0 counts as 1.
@@ -80,33 +82,37 @@ fn encode(
 }
 
 /// The numbers stored in an index PNG, row by row.
-struct Indices {
-    width: u32,
-    height: u32,
-    values: Vec<u16>,
+pub(crate) struct Indices {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) values: Vec<u16>,
 }
 
 impl Indices {
-    fn into_gray(self, path: &Path, value: impl Fn(u16) -> u8) -> Result<GrayImage, Error> {
+    /// Row, column and value of the first pixel, in reading order, that `is` true of.
+    pub(crate) fn first(&self, is: impl Fn(u16) -> bool) -> Option<(u32, u32, u16)> {
+        let offset = self.values.iter().position(|value| is(*value))?;
+        Some((offset as u32 / self.width, offset as u32 % self.width, self.values[offset]))
+    }
+
+    pub(crate) fn into_gray(self, path: &Path, value: impl Fn(u16) -> u8) -> Result<GrayImage, Error> {
         let values = self.values.into_iter().map(value).collect();
         GrayImage::from_raw(self.width, self.height, values)
             .ok_or_else(|| Error::image(path, "the pixels do not fill the declared size"))
     }
 }
 
-fn read_indices(path: &Path) -> Result<Indices, Error> {
+pub(crate) fn read_indices(path: &Path) -> Result<Indices, Error> {
     let bytes = files::read(path, "label map")?;
     if bytes.starts_with(&[0xff, 0xd8]) {
         return Err(Error::LabelFormat { path: path.to_path_buf(), found: "a JPEG".into() });
     }
-    let limits = png::Limits { bytes: 1 << 26 };
+    let limits = png::Limits { bytes: MAX_WORKSPACE };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_transformations(png::Transformations::IDENTITY);
     let header = decoder.read_header_info().map_err(|e| Error::image(path, e))?;
     let ((width, height), colour, depth) = (header.size(), header.color_type, header.bit_depth);
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(Error::TooLarge { path: path.to_path_buf(), width, height, limit: MAX_PIXELS });
-    }
+    within_limit(path, (width, height))?;
     if !matches!(colour, ColorType::Grayscale | ColorType::Indexed) {
         let found = format!("a PNG with colours or transparency ({colour:?}, {} bits)", depth as u8);
         return Err(Error::LabelFormat { path: path.to_path_buf(), found });
@@ -247,8 +253,12 @@ mod tests {
             let error = labels(&whole[..length], 19).unwrap_err();
             assert!(error.contains("7.png: cannot read the image"), "{length}: {error}");
         }
-        let error = labels(&raw_png((60_000, 60_000), [8, 0, 0], &[]), 19).unwrap_err();
-        assert!(error.contains("declares 60000 x 60000 pixels"), "{error}");
+        for (width, height) in [(60_000, 60_000), (0x7fff_ffff, 1), (1, 0x7fff_ffff)] {
+            for header in [[8, 0, 0], [1, 3, 0], [16, 0, 1]] {
+                let error = labels(&raw_png((width, height), header, &[]), 19).unwrap_err();
+                assert!(error.contains(&format!("declares {width} x {height} pixels")), "{error}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The NIA face-parsing layout and its 19 classes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -101,19 +101,22 @@ fn ids(config: &Config, split: Split) -> Result<(Vec<String>, Split), Error> {
         return Ok((read_ids(&list(split))?, split));
     }
     let all = read_ids(&list(Split::Train))?;
-    if config.val_every < 2 || config.val_every > all.len() {
+    let held_out = held_out(config.val_every, all.len(), &list(Split::Train))?;
+    let ids = all.into_iter().enumerate().filter(|(i, _)| held_out.contains(i) == (split == Split::Val));
+    Ok((ids.map(|(_, id)| id).collect(), Split::Train))
+}
+
+/// The positions in the list of `len` training ids that are held out for validation.
+pub(crate) fn held_out(val_every: usize, len: usize, list: &Path) -> Result<HashSet<usize>, Error> {
+    if val_every < 2 || val_every > len {
         let reason = format!(
-            "{} splits the {} ids of {} badly; without a val_id.txt it must be 2..={}",
-            config.val_every,
-            all.len(),
-            list(Split::Train).display(),
-            all.len().max(2)
+            "{val_every} splits the {len} ids of {} badly; without a val_id.txt it must be 2..={}",
+            list.display(),
+            len.max(2)
         );
         return Err(Error::Config { key: "val-every", reason });
     }
-    let held_out = |position: usize| position % config.val_every == config.val_every - 1;
-    let ids = all.into_iter().enumerate().filter(|(i, _)| held_out(*i) == (split == Split::Val));
-    Ok((ids.map(|(_, id)| id).collect(), Split::Train))
+    Ok((val_every - 1..len).step_by(val_every).collect())
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ pub(crate) fn file_of(
 }
 
 /// The part of a file name before its ending. Names that start with a dot are hidden files, not samples.
-fn strip_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
+pub(crate) fn strip_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
     let at = name.len().checked_sub(ending.len())?;
     let (stem, tail) = name.split_at_checked(at)?;
     (tail.eq_ignore_ascii_case(ending) && !stem.is_empty() && !stem.starts_with('.')).then_some(stem)
@@ -135,24 +135,32 @@ pub(crate) const PICTURES: [&str; 3] = [".jpg", ".jpeg", ".png"];
 /// # Errors
 /// A missing file, no ids, or an id that stands twice.
 pub(crate) fn read_ids(path: &Path) -> Result<Vec<String>, Error> {
-    let bytes = crate::files::read(path, "id list")?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Error::io(path, "read", std::io::Error::new(ErrorKind::InvalidData, "the list is not UTF-8 text"))
-    })?;
     let mut ids = Vec::new();
     let mut lines = HashMap::new();
-    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let Some(id) = id_of_line(line.trim()) else { continue };
-        if let Some(first) = lines.insert(id.to_string(), number + 1) {
-            let place = format!("lines {first} and {}", number + 1);
-            return Err(Error::DuplicateId { path: path.to_path_buf(), id: id.into(), place });
+    for (number, id) in numbered_ids(path)? {
+        if let Some(first) = lines.insert(id.clone(), number) {
+            let place = format!("lines {first} and {number}");
+            return Err(Error::DuplicateId { path: path.to_path_buf(), id, place });
         }
-        ids.push(id.to_string());
+        ids.push(id);
     }
     if ids.is_empty() {
         return Err(Error::Empty { path: path.to_path_buf(), what: "the id list".into() });
     }
     Ok(ids)
+}
+
+/// The ids of a list file as they stand there, each with the number of its line, from 1.
+///
+/// # Errors
+/// A missing file, or one that is no text.
+pub(crate) fn numbered_ids(path: &Path) -> Result<Vec<(usize, String)>, Error> {
+    let bytes = crate::files::read(path, "id list")?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::io(path, "read", std::io::Error::new(ErrorKind::InvalidData, "the list is not UTF-8 text"))
+    })?;
+    let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+    Ok(lines.filter_map(|(at, line)| Some((at + 1, id_of_line(line.trim())?.to_owned()))).collect())
 }
 
 /// The id that a line of a list stands for.

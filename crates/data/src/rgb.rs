@@ -8,8 +8,13 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbIma
 use crate::error::Error;
 use crate::files;
 
-/// Most pixels that a picture or a label map may declare: 100 million.
+/// Most pixels that a picture or a label map may declare: 100 million, such as 10,000 x 10,000.
+///
+/// The header is held against it before memory is taken for pixels, so a file of a few bytes cannot ask for gigabytes.
 pub const MAX_PIXELS: u64 = 100_000_000;
+
+/// Most memory that a decoder may take beside the pixels, for rows and for blocks such as colour profiles, in bytes.
+pub(crate) const MAX_WORKSPACE: usize = 64 << 20;
 
 /// Reads a JPEG or PNG as it is stored, without regard to its EXIF orientation.
 ///
@@ -46,15 +51,16 @@ fn decode(path: &Path, upright: bool) -> Result<RgbImage, Error> {
     let bytes = files::read(path, "picture")?;
     let format = format_of(path, &bytes)?;
     let damaged = |e: image::ImageError| Error::image(path, e);
-    let mut decoder =
-        ImageReader::with_format(Cursor::new(&bytes), format).into_decoder().map_err(damaged)?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(Error::TooLarge { path: path.to_path_buf(), width, height, limit: MAX_PIXELS });
+    if format == ImageFormat::Png {
+        // The decoder below takes memory for a row as it opens a PNG, before it tells the size.
+        within_limit(path, png_size(path, &bytes)?)?;
     }
+    let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_PIXELS * 8 + (1 << 26));
-    decoder.set_limits(limits).map_err(damaged)?;
+    limits.max_alloc = Some(MAX_PIXELS * 8 + MAX_WORKSPACE as u64);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    within_limit(path, decoder.dimensions())?;
     // A damaged EXIF block says nothing about the pixels: the picture is then taken as stored.
     let orientation = decoder.orientation().ok().filter(|_| upright);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
@@ -62,6 +68,21 @@ fn decode(path: &Path, upright: bool) -> Result<RgbImage, Error> {
         picture.apply_orientation(orientation);
     }
     Ok(picture.into_rgb8())
+}
+
+/// Refuses a picture that declares more than [`MAX_PIXELS`].
+pub(crate) fn within_limit(path: &Path, (width, height): (u32, u32)) -> Result<(), Error> {
+    if u64::from(width) * u64::from(height) <= MAX_PIXELS {
+        return Ok(());
+    }
+    Err(Error::TooLarge { path: path.to_path_buf(), width, height, limit: MAX_PIXELS })
+}
+
+/// Width and height in a PNG's header; nothing behind the header is looked at.
+fn png_size(path: &Path, bytes: &[u8]) -> Result<(u32, u32), Error> {
+    let limits = png::Limits { bytes: MAX_WORKSPACE };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
+    decoder.read_header_info().map(png::Info::size).map_err(|e| Error::image(path, e))
 }
 
 /// The format by the first bytes, whatever the file is called; a JPEG must also reach its end marker, because the
@@ -154,12 +175,33 @@ mod tests {
         );
         let foreign = with_file(b"GIF89a........", |path| read_rgb(path).unwrap_err().to_string());
         assert!(foreign.contains("neither JPEG nor PNG"), "{foreign}");
-        let huge = raw_png((50_000, 50_000), [8, 2, 0], &[]);
-        assert!(matches!(with_file(&huge, read_rgb), Err(Error::TooLarge { width: 50_000, .. })));
-        let mut huge = jpeg.clone();
-        let frame = huge.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
-        huge[frame + 5..frame + 9].fill(0xff);
-        assert!(matches!(with_file(&huge, read_rgb), Err(Error::TooLarge { width: 65_535, .. })));
+    }
+
+    #[test]
+    fn a_header_that_declares_too_much_is_refused_by_its_size() {
+        let sizes = [(60_000, 60_000), (0x7fff_ffff, 1), (1, 0x7fff_ffff), (10_000, 10_001)];
+        for ((width, height), header) in
+            sizes.into_iter().flat_map(|size| [[8, 2, 0], [16, 6, 0], [8, 2, 1]].map(|header| (size, header)))
+        {
+            let error = with_file(&raw_png((width, height), header, &[]), read_rgb).unwrap_err();
+            let text = error.to_string();
+            assert!(matches!(error, Error::TooLarge { limit: MAX_PIXELS, .. }), "{text}");
+            assert!(text.contains(&format!("7.jpg: declares {width} x {height} pixels")), "{text}");
+        }
+        let allowed = with_file(&raw_png((10_000, 1), [8, 2, 0], &[]), read_rgb).unwrap_err();
+        assert!(matches!(allowed, Error::Image { .. }), "its size is no fault: {allowed}");
+        for marker in [0xc0, 0xc2] {
+            let error = with_file(&jpeg_of_headers(60_000, 60_000, marker), read_rgb).unwrap_err();
+            assert!(matches!(error, Error::TooLarge { width: 60_000, height: 60_000, .. }), "{error}");
+        }
+    }
+
+    /// A JPEG of a frame header (0xc0 baseline, 0xc2 progressive), a scan header and nothing more.
+    fn jpeg_of_headers(width: u16, height: u16, marker: u8) -> Vec<u8> {
+        let [[h1, h2], [w1, w2]] = [height, width].map(u16::to_be_bytes);
+        let frame = [0xff, marker, 0, 17, 8, h1, h2, w1, w2, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0];
+        let scan = [0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0];
+        [&[0xff, 0xd8], frame.as_slice(), &scan, &[0xff, 0xd9]].concat()
     }
 
     #[test]

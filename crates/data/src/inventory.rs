@@ -1,0 +1,122 @@
+//! What lies in a set's folders: images, maps and lists, whether or not they fit together.
+
+mod layout;
+mod part;
+
+use std::path::{Path, PathBuf};
+
+use crate::check::Defect;
+use crate::classes::Classes;
+use crate::dataset::Split;
+use crate::error::Error;
+use crate::{folder, nia};
+
+/// A set as it lies on disk, for tools that look at all of it.
+///
+/// [`nia::open`] and [`folder::open`] stop at the first thing that is missing. An inventory goes on and takes note.
+#[derive(Debug, Clone)]
+pub struct Inventory {
+    /// The set's folder.
+    pub root: PathBuf,
+    /// How it is laid out.
+    pub layout: Layout,
+    /// Class names in label order; none where nobody said what the classes are.
+    pub classes: Option<Vec<String>>,
+    /// Every image that has a label map: by split and list, then those in no list, by name.
+    pub items: Vec<Item>,
+    /// What is wrong with folders, lists and names. The files themselves were not opened.
+    pub defects: Vec<Defect>,
+}
+
+/// How a set is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// `{train,val,test}/{images,labels,edges}/` with id lists.
+    Nia,
+    /// One folder of images and one of masks.
+    Folder,
+}
+
+/// The files of one id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The name that its files share.
+    pub id: String,
+    /// The split whose list names it; none for an id in no list.
+    pub split: Option<Split>,
+    /// The picture.
+    pub image: PathBuf,
+    /// The label map.
+    pub labels: PathBuf,
+    /// The edge map, where there is one.
+    pub edges: Option<PathBuf>,
+}
+
+/// Names of the folders of a set whose layout is not NIA's, relative to its root.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Folders {
+    /// Of the pictures; `images` if not given.
+    pub images: Option<PathBuf>,
+    /// Of the label maps; `masks` or `labels`, whichever there is, if not given.
+    pub masks: Option<PathBuf>,
+    /// Of the edge maps; `edges` if not given, and that may be missing.
+    pub edges: Option<PathBuf>,
+    /// Of the lists `train.txt`, `val.txt` and `test.txt`; the root if not given. Each may be missing.
+    pub lists: Option<PathBuf>,
+}
+
+impl Inventory {
+    /// The set of `[data.nia]`, all splits.
+    ///
+    /// # Errors
+    /// A missing root, or a `val-every` that leaves nothing to train on.
+    pub fn of_nia(config: &nia::Config) -> Result<Self, Error> {
+        layout::nia(&config.root, Some(config.val_every))
+    }
+
+    /// The set of `[data.folder]`, all splits.
+    ///
+    /// # Errors
+    /// A missing root, classes and swaps that do not agree, or counts beyond the number of images.
+    pub fn of_folder(config: &folder::Config) -> Result<Self, Error> {
+        Classes::new(&config.classes, &config.swaps)?;
+        layout::folder(config)
+    }
+
+    /// A folder without a config: NIA's layout where there is `{train,val,test}/images/` or an id list, else a folder
+    /// of images and one of masks.
+    ///
+    /// `classes` are the names in label order. NIA's layout has its own; another set goes without if not given, and
+    /// then every label from 0 to 254 is taken as a class.
+    ///
+    /// # Errors
+    /// [`Error::MissingFolder`] for a root that is in neither layout.
+    pub fn of_directory(root: &Path, folders: &Folders, classes: Option<Vec<String>>) -> Result<Self, Error> {
+        if !root.is_dir() {
+            return Err(Error::MissingFolder { path: root.to_path_buf(), role: "root of the set".into() });
+        }
+        if let Some(names) = &classes {
+            Classes::new(names, &[])?;
+        }
+        if *folders == Folders::default() && layout::is_nia(root) {
+            let set = layout::nia(root, None)?;
+            return Ok(Self { classes: classes.or(set.classes), ..set });
+        }
+        layout::directory(root, folders, classes)
+    }
+
+    /// Number of items of a split.
+    #[must_use]
+    pub fn count(&self, split: Option<Split>) -> usize {
+        self.items.iter().filter(|item| item.split == split).count()
+    }
+
+    /// Number of classes, or 255, the most there can be, where nobody said.
+    #[must_use]
+    pub fn class_count(&self) -> usize {
+        self.classes.as_ref().map_or(255, Vec::len)
+    }
+}
+
+#[cfg(test)]
+mod tests;
