@@ -98,6 +98,14 @@ pub enum Error {
         /// Number of classes of the set.
         classes: usize,
     },
+    /// An annotation that does not say where the face is.
+    #[error("{}: {reason}; correct the annotation or take the photograph out", path.display())]
+    Annotation {
+        /// The JSON file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An image and a map of different size.
     #[error("{}: is {} x {} pixels (width x height), but {} is {} x {}; both must have one size", image.display(), image_size.0, image_size.1, target.display(), target_size.0, target_size.1)]
     SizeMismatch {

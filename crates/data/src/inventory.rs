@@ -102,7 +102,24 @@ impl Inventory {
             let set = layout::nia(root, None)?;
             return Ok(Self { classes: classes.or(set.classes), ..set });
         }
-        layout::directory(root, folders, classes)
+        let lists = root.join(folders.lists.clone().unwrap_or_default());
+        layout::directory(root, folders, classes, Some(&lists))
+    }
+
+    /// A folder of images and one of masks, without regard to any list.
+    ///
+    /// # Errors
+    /// As for [`Inventory::of_directory`], and [`Error::Config`] for NIA's layout, whose folders are the splits.
+    pub fn without_splits(root: &Path, folders: &Folders) -> Result<Self, Error> {
+        if *folders == Folders::default() && layout::is_nia(root) {
+            let reason = format!(
+                "{} is in NIA's layout, whose folders are the splits already; name one of them, such as {}",
+                root.display(),
+                root.join("train").display()
+            );
+            return Err(Error::Config { key: "folder", reason });
+        }
+        layout::directory(root, folders, None, None)
     }
 
     /// Number of items of a split.

@@ -4,6 +4,9 @@
 //! files. [`augment::Config`] brings a sample to the network's size, at random or plainly, and always moves image,
 //! labels and edges together. A [`Loader`] does that on worker threads and hands out [`Batch`]es of tensors.
 //!
+//! [`Inventory`] finds all files of a set, for tools: [`check`] reads them and tells what is wrong, [`Stats`] counts pixels
+//! and classes, [`stratified_split`] divides a set, [`crop`] cuts faces out of photographs.
+//!
 //! * Labels are read as stored indices ([`read_labels`]) and are never interpolated; 255 ([`VOID`]) is no class.
 //! * A batch depends on the seed, the epoch and its number alone, not on threads or timing.
 //! * Pixels are 0..=1 in a batch; mean and deviation belong to the network.
@@ -55,9 +58,11 @@
 pub mod augment;
 mod batch;
 mod cached;
+mod canny;
 pub mod check;
 mod classes;
 mod colour;
+pub mod crop;
 mod dataset;
 mod edges;
 mod error;
@@ -76,6 +81,8 @@ mod presence;
 mod random;
 mod resize;
 mod rgb;
+mod stats;
+mod stratify;
 #[cfg(test)]
 mod testing;
 mod workers;
@@ -83,6 +90,7 @@ mod write;
 
 pub use batch::{Batch, image_tensor, map_tensor};
 pub use cached::Cached;
+pub use canny::Canny;
 pub use dataset::{Dataset, Map, Sample, Split, VOID};
 pub use edges::edge_map;
 pub use error::Error;
@@ -94,4 +102,6 @@ pub use pairs::Pairs;
 pub use presence::Presence;
 pub use resize::resize_image;
 pub use rgb::{MAX_PIXELS, read_rgb, read_rgb_upright, write_rgb_png};
-pub use write::write_nia;
+pub use stats::{SizeBin, Stats};
+pub use stratify::{Fractions, stratified_split};
+pub use write::{write_ids, write_nia};

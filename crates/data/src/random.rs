@@ -12,6 +12,8 @@ pub(crate) enum Purpose {
     Augment = 2,
     /// Split of a folder into parts.
     Split = 3,
+    /// Split of a folder with regard to its classes.
+    Stratify = 4,
 }
 
 /// The stream of a seed, purpose, epoch and sample index: the same on every machine and thread.

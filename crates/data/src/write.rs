@@ -46,6 +46,14 @@ pub fn write_nia(
     write_whole(&root.join(list_name(split)), lines(&ids).as_bytes())
 }
 
+/// Writes an id list, one id a line, which replaces an existing file only once it is complete.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn write_ids(path: &Path, ids: &[String]) -> Result<(), Error> {
+    write_whole(path, lines(ids).as_bytes())
+}
+
 /// The ids, which become file names and lines of a list.
 fn file_names(root: &Path, dataset: &dyn Dataset<2>) -> Result<Vec<String>, Error> {
     let ids: Vec<String> = (0..dataset.len()).map(|index| dataset.id(index)).collect();

@@ -95,6 +95,7 @@ pub(super) fn directory(
     root: &Path,
     folders: &Folders,
     classes: Option<Vec<String>>,
+    lists: Option<&Path>,
 ) -> Result<Inventory, Error> {
     let exists = |name: &&str| root.join(name).is_dir();
     let images = root.join(folders.images.clone().unwrap_or_else(|| "images".into()));
@@ -118,9 +119,8 @@ pub(super) fn directory(
         ".png",
         &mut set.defects,
     );
-    let lists = root.join(folders.lists.clone().unwrap_or_default());
     let lists =
-        Split::ALL.map(|split| Some(lists.join(format!("{split}.txt"))).filter(|list| list.is_file()));
+        Split::ALL.map(|split| Some(lists?.join(format!("{split}.txt"))).filter(|list| list.is_file()));
     add_lists(&mut set, &part, lists);
     Ok(set)
 }

@@ -72,9 +72,7 @@ impl Part {
         let Listed { id, split, list } = listed;
         let (image, labels) = (self.images.get(id), self.labels.get(id));
         let edges = self.edges.as_ref().and_then(|files| files.get(id));
-        let Some(because_of) = image.or(labels).or(edges).map(PathBuf::as_path).or(*list) else {
-            return None;
-        };
+        let because_of = image.or(labels).or(edges).map(PathBuf::as_path).or(*list)?;
         let mut missing = |files: &Files| {
             if files.found.is_some() {
                 let file = files.folder.join(format!("{id}{}", files.ending));
