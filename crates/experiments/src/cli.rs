@@ -9,6 +9,7 @@ use sconce_data::Split;
 use crate::repro::ReproArguments;
 use crate::saving::SavingArguments;
 
+use crate::data::{CheckArguments, CropArguments, EdgesArguments, SplitArguments, StatsArguments};
 use crate::report::ReportArguments;
 
 /// Train, evaluate and use networks for dense prediction.
@@ -44,6 +45,16 @@ pub(crate) enum Verb {
 pub(crate) enum DataVerb {
     /// Render a procedural set to files
     Synth(SynthArguments),
+    /// Read a whole set and tell every defect, with file, pixel and value
+    Check(CheckArguments),
+    /// Count pixels and images per class, colours and sizes; suggest class weights
+    Stats(StatsArguments),
+    /// Divide a set into id lists with the same share of every class
+    Split(SplitArguments),
+    /// Write edge maps, from labels or images
+    Edges(EdgesArguments),
+    /// Cut faces out of NIA photographs by the boxes of their annotations
+    Crop(CropArguments),
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 mod agrnet;
 mod bench;
 mod cli;
+mod data;
 mod gallery;
 mod inputs;
 mod interrupt;
@@ -83,5 +84,10 @@ fn run(cli: Cli) -> Result<()> {
         Verb::Data(DataVerb::Synth(arguments)) => match arguments.set {
             SynthSet::Faces => synth::faces(&arguments),
         },
+        Verb::Data(DataVerb::Check(arguments)) => data::check(&arguments),
+        Verb::Data(DataVerb::Stats(arguments)) => data::stats(&arguments),
+        Verb::Data(DataVerb::Split(arguments)) => data::split(&arguments),
+        Verb::Data(DataVerb::Edges(arguments)) => data::edges(&arguments),
+        Verb::Data(DataVerb::Crop(arguments)) => data::crop(&arguments),
     }
 }
