@@ -10,6 +10,7 @@ use crate::repro::ReproArguments;
 use crate::saving::SavingArguments;
 
 use crate::data::{CheckArguments, CropArguments, EdgesArguments, SplitArguments, StatsArguments};
+use crate::plot::PlotArguments;
 use crate::report::ReportArguments;
 
 /// Train, evaluate and use networks for dense prediction.
@@ -32,6 +33,8 @@ pub(crate) enum Verb {
     Report(ReportArguments),
     /// Train a run again from its folder and compare the weights
     Repro(ReproArguments),
+    /// Draw a run's curves, or those of several runs, as SVG and PNG
+    Plot(PlotArguments),
     /// Print parameters and multiply-adds per stage
     Summary(SummaryArguments),
     /// Time the networks and single operations: alone, against PyTorch or against the machine's limits

@@ -10,6 +10,7 @@ mod gallery;
 mod inputs;
 mod interrupt;
 mod named_runs;
+mod plot;
 mod position;
 mod progress;
 mod provenance;
@@ -80,6 +81,7 @@ fn run(cli: Cli) -> Result<()> {
         }
         Verb::Repro(arguments) => repro::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
+        Verb::Plot(arguments) => plot::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Data(DataVerb::Synth(arguments)) => match arguments.set {
             SynthSet::Faces => synth::faces(&arguments),

@@ -29,9 +29,13 @@ impl NamedRuns {
 
     fn one(&self, name: &str) -> Result<Run> {
         let folder = Path::new(name);
-        if folder.is_dir() && !self.runs.join(name).is_dir() || folder.join("config.toml").is_file() {
-            return Ok(Run::open(folder)?);
-        }
-        Ok(Run::latest(&self.runs, name)?)
+        let is_run = folder.join("config.toml").is_file();
+        let is_experiment = self.runs.join(name).is_dir();
+        let run = if is_run || (folder.is_dir() && !is_experiment) {
+            Run::open(folder)
+        } else {
+            Run::latest(&self.runs, name)
+        };
+        Ok(run?)
     }
 }

@@ -83,6 +83,14 @@ pub enum Error {
         /// The columns of the rows.
         expected: Vec<String>,
     },
+    /// A column that no log has.
+    #[error("no log has a column '{column}' with numbers; there is: {}", if known.is_empty() { "none yet, train first".to_string() } else { known.join(", ") })]
+    NoColumn {
+        /// The column that was asked for.
+        column: String,
+        /// The columns that there are.
+        known: Vec<String>,
+    },
     /// Two things that must have one size do not.
     #[error("{what}")]
     Size {

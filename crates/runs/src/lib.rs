@@ -9,6 +9,7 @@
 //! | [`ImageScores`], [`Lowest`] | scores of every image, written as they come; the few lowest |
 //! | [`overlay`], [`comparison`], [`contact_sheet`], [`palette`] | pictures to look at |
 //! | [`write_report`] | one page of one run, or of several side by side |
+//! | [`plot`] | curves of runs as SVG and PNG |
 //! | [`write_npy`] | files of arrays |
 //! | [`Table`], [`Progress`] | scores in columns, and the progress line of a training |
 //! | [`write_atomically`] | how all of them write: a file is whole or not there |
@@ -60,6 +61,7 @@ mod memory;
 mod npy;
 mod palette;
 mod picture;
+mod plot;
 mod progress;
 mod provenance;
 mod report;
@@ -79,6 +81,7 @@ pub use memory::{available_memory, peak_memory};
 pub use npy::write_npy;
 pub use palette::{Colour, palette};
 pub use picture::{comparison, comparison_with_errors, contact_sheet, error_map, overlay};
+pub use plot::{PlotConfig, plot};
 pub use progress::{Progress, ProgressLine, StepTime, clock};
 pub use provenance::{Data, Machine, Program, Provenance, processor};
 pub use report::write_report;

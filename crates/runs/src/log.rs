@@ -133,6 +133,13 @@ impl Rows {
         let place = self.columns.iter().position(|name| name == column)?;
         Some(self.rows.iter().map(|row| row[place].parse().unwrap_or(f64::NAN)).collect())
     }
+
+    /// Step and value of every row in which a column is a finite number; none if there is no such column.
+    pub(crate) fn points(&self, column: &str) -> Vec<[f64; 2]> {
+        let numbers = |column| self.numbers(column).unwrap_or_default();
+        let points = numbers("step").into_iter().zip(numbers(column)).map(|(step, value)| [step, value]);
+        points.filter(|point| point.iter().all(|number| number.is_finite())).collect()
+    }
 }
 
 impl Cell {

@@ -21,6 +21,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{Error, Run, write_atomically};
 use content::Content;
+pub(crate) use curves::{thinned, title};
 
 /// Writes the report of `runs` to `path`: curves, scores with confidence intervals, confusions, pictures, config, cost; for
 /// several runs also their scores side by side and what differs in their configs.

@@ -76,6 +76,13 @@ impl Run {
         &self.folder
     }
 
+    /// What tells it from others: the last two parts of its folder, experiment and moment.
+    pub fn name(&self) -> String {
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let parts: Vec<_> = folder.iter().map(|part| part.to_string_lossy()).collect();
+        parts[parts.len().saturating_sub(2)..].join("/")
+    }
+
     /// The text of config.toml.
     pub fn config(&self) -> &str {
         &self.config

@@ -73,7 +73,7 @@ fn every_image_is_scored_and_the_worst_are_drawn() {
 }
 
 #[test]
-fn reports_of_several_and_of_young_runs() {
+fn reports_and_plots_of_several_and_of_young_runs() {
     let place = Place::new();
     let young = place.path("runs/young/2031-01-01_00-00-00");
     std::fs::create_dir_all(&young).unwrap();
@@ -81,6 +81,13 @@ fn reports_of_several_and_of_young_runs() {
     place.run(&["report", "young"]);
     assert!(text(&young.join("report.html")).contains("No scores yet"));
     place.run(&["train", "tiny"]);
+    assert!(place.fails(&["plot", "young"]).contains("no step is logged"));
+    let printed =
+        place.run(&["plot", "tiny", "--columns", "loss,mean_f1", "--smooth", "0.5", "--out", "plots"]);
+    assert_eq!(printed.lines().count(), 4, "{printed}");
+    assert_eq!(image::image_dimensions(place.path("plots/loss.png")).unwrap(), (1200, 675));
+    assert!(text(&place.path("plots/mean_f1.svg")).contains("mean F1"));
+    assert!(place.fails(&["plot", "tiny", "--columns", "lost"]).contains("loss, parsing"));
     place.run(&["report", "tiny", "runs/young/2031-01-01_00-00-00", "--out", "both.html"]);
     let page = text(&place.path("both.html"));
     for part in ["2 runs compared", "young/2031", "What differs", "mean F1, all classes"] {

@@ -1,6 +1,7 @@
 //! Several runs beside each other: what they cost and what they score.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
@@ -29,10 +30,14 @@ pub(super) fn key(place: usize) -> Markup {
     html! { span.key style=(format!("background:var(--run-{})", place % super::curves::COLOURS)) {} }
 }
 
-/// Scores side by side for every evaluation that a run has; the highest of a row is bold.
+/// Scores side by side for every evaluation that a run has, those that most runs have first; the highest of a row is bold.
 pub(super) fn scores(runs: &[Content]) -> Markup {
-    let names: BTreeSet<&str> =
-        runs.iter().flat_map(|run| &run.evaluations).map(|evaluation| evaluation.name.as_str()).collect();
+    let mut having: BTreeMap<&str, usize> = BTreeMap::new();
+    for evaluation in runs.iter().flat_map(|run| &run.evaluations) {
+        *having.entry(&evaluation.name).or_default() += 1;
+    }
+    let mut names: Vec<&str> = having.keys().copied().collect();
+    names.sort_by_key(|name| Reverse(having[name]));
     html! {
         section {
             h2 { "Scores" }

@@ -23,7 +23,7 @@ pub(super) fn differences(runs: &[Content]) -> Markup {
             @if differing.is_empty() {
                 p.note { "Nothing." }
             } @else {
-                div.wide { table {
+                div.wide { table.config-keys {
                     thead { tr { th { "key" } @for run in runs { th { (run.name) } } } }
                     tbody { @for key in differing { tr {
                         th scope="row" { code { (key) } }

@@ -52,7 +52,7 @@ impl Content {
             evaluations.extend(Evaluation::read(&folder)?);
         }
         Ok(Self {
-            name: name(run.folder()),
+            name: run.name(),
             config: run.config().to_owned(),
             steps: log("log.tsv")?,
             epochs: log("epochs.tsv")?,
@@ -126,11 +126,4 @@ fn folders(parent: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
     folders
-}
-
-/// The last two parts of a path: experiment and moment.
-fn name(folder: &Path) -> String {
-    let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
-    let parts: Vec<_> = folder.iter().map(|part| part.to_string_lossy()).collect();
-    parts[parts.len().saturating_sub(2)..].join("/")
 }

@@ -69,7 +69,7 @@ fn charts<'a>(
     }
     let charts = columns.into_iter().map(|column| {
         let curve = |(place, run): (usize, &'a Content)| {
-            let points = log(run).map(|rows| points(rows, column)).unwrap_or_default();
+            let points = log(run).map(|rows| rows.points(column)).unwrap_or_default();
             json!({ "run": place % COLOURS, "name": run.name, "points": thinned(&points, POINTS) })
         };
         let curves: Vec<Value> = runs.iter().enumerate().map(curve).collect();
@@ -97,14 +97,6 @@ fn has_points(chart: &Value) -> bool {
     let empty = Vec::new();
     let curves = chart["curves"].as_array().unwrap_or(&empty);
     curves.iter().any(|curve| curve["points"].as_array().is_some_and(|points| !points.is_empty()))
-}
-
-/// Step and value of every row that has the value.
-fn points(rows: &Rows, column: &str) -> Vec<[f64; 2]> {
-    let (steps, values) =
-        (rows.numbers("step").unwrap_or_default(), rows.numbers(column).unwrap_or_default());
-    let points = steps.into_iter().zip(values).map(|(step, value)| [step, value]);
-    points.filter(|point| point.iter().all(|number| number.is_finite())).collect()
 }
 
 /// At most `most` points, each the mean of equally many rows.

@@ -89,7 +89,7 @@
     for (const t of niceTicks(x0, x1, Math.max(3, Math.floor(width / 70))))
       make(svg, "text", { x: px(t), y: HEIGHT - 6, "text-anchor": px(t) > width - 30 ? "end" : "middle" }, label(t));
     const clip = make(svg, "clipPath", { id: `clip-${number}` });
-    make(clip, "rect", { x: LEFT, y: TOP - 4, width: width - LEFT - RIGHT + 4, height: HEIGHT - TOP - BOTTOM + 8 });
+    make(clip, "rect", { x: LEFT - 4, y: TOP - 4, width: width - LEFT - RIGHT + 8, height: HEIGHT - TOP - BOTTOM + 8 });
     const area = make(svg, "g", { "clip-path": `url(#clip-${number})` });
     const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${px(x).toFixed(1)} ${py(y).toFixed(1)}`).join("");
     for (const c of curves) {
