@@ -23,7 +23,6 @@ pub(super) fn sections(runs: &[Content]) -> Markup {
     let all: Vec<&Value> = groups.iter().flat_map(|(_, charts)| charts).collect();
     // Within a script element only `<` could end it.
     let data = json!(all).to_string().replace('<', "\\u003c");
-    let mut first = 0;
     html! {
         section.curves {
             h2 { "Curves" }
@@ -38,8 +37,8 @@ pub(super) fn sections(runs: &[Content]) -> Markup {
             }
             @for (name, charts) in &groups { @if !charts.is_empty() {
                 h3 { (name) }
-                div.charts { @for place in first..first + charts.len() { figure.chart data-chart=(place) {} } }
-                @let _ = first += charts.len();
+                // The script fills them in the order of the numbers.
+                div.charts { @for _ in charts { figure.chart {} } }
             } }
             script type="application/json" id="charts" { (PreEscaped(data)) }
         }
@@ -75,7 +74,7 @@ fn charts<'a>(
         let curves: Vec<Value> = runs.iter().enumerate().map(curve).collect();
         json!({ "title": title(column), "smooth": smooth && !STEADY.contains(&column), "curves": curves })
     });
-    charts.filter(|chart| has_points(chart)).collect()
+    charts.filter(has_points).collect()
 }
 
 /// Columns without noise.

@@ -111,7 +111,7 @@ fn several_runs_stand_side_by_side_with_what_differs() {
 fn a_run_that_has_only_begun_gets_a_page() {
     let root = tempfile::tempdir().unwrap();
     let run = Run::create(root.path(), "small", "epochs = 1\n").unwrap();
-    let page = report(root.path(), &[run.clone()]);
+    let page = report(root.path(), std::slice::from_ref(&run));
     assert!(page.contains("No scores yet") && page.contains("No step is logged yet"), "{page}");
     assert!(report(root.path(), &[run.clone(), run]).contains("None of the runs has scores yet"));
 }
