@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 usage: cargo xtask check             arrows between crates and house rules
+       cargo xtask check --torture N kills a training N times and compares its weights with an undisturbed one
        cargo xtask VERB …            builds the program in release mode and runs it; its verbs follow
 ";
 
@@ -20,7 +21,8 @@ const TUNABLES: &str = "GLIBC_TUNABLES";
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("check") => check::run(&root()),
+        Some("check") if arguments.len() == 1 => check::run(&root()),
+        Some("check") => torture(&arguments[1..]),
         None | Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             start(&["--help".to_owned()])
@@ -41,6 +43,11 @@ fn start(arguments: &[String]) -> ExitCode {
     if let Some(commit) = commit() {
         cargo.env("SCONCE_COMMIT", commit); // goes into the folders of runs
     }
+    run_to_end(&mut cargo)
+}
+
+/// The exit code is the program's.
+fn run_to_end(cargo: &mut Command) -> ExitCode {
     match cargo.status() {
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
         Err(error) => {
@@ -48,6 +55,22 @@ fn start(arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the test that kills a training, with as many kills as asked for.
+fn torture(arguments: &[String]) -> ExitCode {
+    let kills = match arguments {
+        [flag, kills] if flag == "--torture" => kills.parse::<u32>().ok().filter(|&kills| kills > 0),
+        _ => None,
+    };
+    let Some(kills) = kills else {
+        eprintln!("error: expected cargo xtask check [--torture N], N at least 1\n\n{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["test", "--package", "sconce-experiments", "--test", "it", "--manifest-path"]);
+    cargo.arg(root().join("Cargo.toml")).args(["--", "--nocapture", "a_run_killed_at_random_moments"]);
+    run_to_end(cargo.env("SCONCE_TORTURE", kills.to_string()))
 }
 
 /// The commit that the checkout is at, with `+changes` if files differ from it; none without git.
