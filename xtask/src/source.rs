@@ -27,6 +27,7 @@ const BANS: [Ban; 6] = [
             "crates/data/",
             "crates/runs/",
             "crates/experiments/",
+            "crates/fuzz/",
             "crates/tensors/src/testing.rs",
             "xtask/",
         ],

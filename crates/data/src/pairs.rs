@@ -1,6 +1,7 @@
 //! A set of files on disk: an image, its label map and perhaps its edge map per id.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -133,11 +134,18 @@ pub(crate) const PICTURES: [&str; 3] = [".jpg", ".jpeg", ".png"];
 /// (`images/12.jpg labels/12.png`): the id is then the picture's stem.
 ///
 /// # Errors
-/// A missing file, no ids, or an id that stands twice.
+/// A missing file, no ids, an id that stands twice, or one that cannot be a file's name.
 pub(crate) fn read_ids(path: &Path) -> Result<Vec<String>, Error> {
     let mut ids = Vec::new();
     let mut lines = HashMap::new();
     for (number, id) in numbered_ids(path)? {
+        // Behind a folder's path, `/1` and `../1` would name a file outside of it.
+        if Path::new(&id).file_name() != Some(OsStr::new(&id)) {
+            let what = format!(
+                "line {number}: '{id}' is no id; give a picture's name with its ending, or the stem alone"
+            );
+            return Err(Error::io(path, "read", std::io::Error::new(ErrorKind::InvalidData, what)));
+        }
         if let Some(first) = lines.insert(id.clone(), number) {
             let place = format!("lines {first} and {number}");
             return Err(Error::DuplicateId { path: path.to_path_buf(), id, place });
@@ -199,6 +207,10 @@ mod tests {
         assert_eq!(ids("\u{feff}3\r\n\r\n 1 \n2").unwrap(), ["3", "1", "2"]);
         assert!(ids("\n \n").unwrap_err().contains("train_id.txt: the id list is empty"));
         assert!(ids("a\nb\n\na").unwrap_err().contains("id 'a' occurs twice (lines 1 and 4)"));
+        for id in ["/2", "../2", "images/2", "..", "a/"] {
+            let error = ids(&format!("1\n{id}\n")).unwrap_err();
+            assert!(error.contains("train_id.txt") && error.contains(&format!("line 2: '{id}'")), "{error}");
+        }
         fs::write(&path, [0xff, 0xfe, 0x31]).unwrap();
         assert!(read_ids(&path).unwrap_err().to_string().contains("not UTF-8"));
     }

@@ -6,6 +6,8 @@ mod agrnet;
 mod bench;
 mod cli;
 mod data;
+#[cfg(test)]
+mod fuzz;
 mod gallery;
 mod inputs;
 mod interrupt;

@@ -1,0 +1,74 @@
+//! Hostile configs and `--set` changes. How to search longer: the documentation of `sconce-fuzz`.
+
+use std::path::{Path, PathBuf};
+
+use sconce_fuzz::{Random, Target, damage_text};
+
+use crate::agrnet;
+use crate::settings::Settings;
+
+/// A first line of this kind is a change, as `--set` gives it; to TOML it is a comment.
+const CHANGE: &str = "#--set ";
+
+/// Values and keys beside those that the configs hold.
+const WORDS: [&str; 22] = [
+    "[[",
+    "]]",
+    "\"\"\"",
+    "'''",
+    "=",
+    ".",
+    "#",
+    "\r\n",
+    "{ }",
+    "[]",
+    "1979-05-27T07:32:00Z",
+    "0xFFFF_FFFF",
+    "+nan",
+    "1_000",
+    "agrnet",
+    "faces",
+    "nia",
+    "folder",
+    "sgd",
+    "adam",
+    "cosine",
+    CHANGE,
+];
+
+/// The tables of a document take some hundred times its text, twice where there are changes.
+fn configs() -> Target {
+    let memory = |length| 2000 * length + (4 << 20);
+    Target::new("config", "tiny.toml", memory, |path| read(path).map_err(|error| format!("{error:#}")))
+}
+
+/// Reads a config as `train` does.
+fn read(path: &Path) -> anyhow::Result<()> {
+    let bytes = std::fs::read(path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let changes: Vec<String> =
+        text.lines().map_while(|line| line.strip_prefix(CHANGE)).map(str::to_owned).collect();
+    let settings = Settings::of_config(&path.to_string_lossy(), &changes)?;
+    settings.experiment()?;
+    settings.parse::<agrnet::Config>().map(drop)
+}
+
+/// The configs of the project, with and without changes.
+fn files() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let names = ["agrnet", "agrnet-paper", "agrnet-small", "agrnet-small-celebamask"];
+    let path = |name| -> PathBuf { folder.join(format!("{name}.toml")) };
+    let mut files = names.map(|name| std::fs::read(path(name)).unwrap()).to_vec();
+    let changes = format!("{CHANGE}epochs=2\n{CHANGE}optim.sgd.lr = 1e-3\n{CHANGE}loader.shuffle=false\n");
+    files.push([changes.as_bytes(), &files[0]].concat());
+    files
+}
+
+fn damage(random: &mut Random, base: &[u8], other: &[u8]) -> Vec<u8> {
+    damage_text(random, base, other, &WORDS)
+}
+
+#[test]
+fn fuzz_config() {
+    configs().run(400, files(), damage);
+}
