@@ -4,6 +4,7 @@
 
 mod arrows;
 mod check;
+mod fuzz;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 usage: cargo xtask check             arrows between crates and house rules
-       cargo xtask check --torture N kills a training N times and compares its weights with an undisturbed one
+       cargo xtask check --fuzz SECONDS
+                                     the same, and hostile files to every reader for so long each
        cargo xtask VERB …            builds the program in release mode and runs it; its verbs follow
 ";
 
@@ -21,14 +23,33 @@ const TUNABLES: &str = "GLIBC_TUNABLES";
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("check") if arguments.len() == 1 => check::run(&root()),
-        Some("check") => torture(&arguments[1..]),
+        Some("check") => check(&arguments[1..]),
         None | Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             start(&["--help".to_owned()])
         }
         Some(_) => start(&arguments),
     }
+}
+
+/// The house rules and, if asked for, the fuzz targets.
+fn check(arguments: &[String]) -> ExitCode {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u32>().ok().filter(|&number| number > 0);
+    let more: Option<Box<dyn Fn() -> ExitCode>> = match arguments[..] {
+        [] => Some(Box::new(|| ExitCode::SUCCESS)),
+        ["--fuzz", seconds] => number(seconds).map(|n| Box::new(move || fuzz::run(&root(), n)) as _),
+        ["--torture", kills] => number(kills).map(|n| Box::new(move || torture(n)) as _),
+        _ => None,
+    };
+    let Some(more) = more else {
+        eprintln!(
+            "error: check: expected nothing, --fuzz SECONDS or --torture KILLS, whole numbers from 1\n{USAGE}"
+        );
+        return ExitCode::FAILURE;
+    };
+    let rules = check::run(&root());
+    if rules == ExitCode::SUCCESS { more() } else { rules }
 }
 
 /// Builds `sconce` with optimisation and hands the arguments on; the exit code is the program's.
@@ -57,16 +78,8 @@ fn run_to_end(cargo: &mut Command) -> ExitCode {
     }
 }
 
-/// Runs the test that kills a training, with as many kills as asked for.
-fn torture(arguments: &[String]) -> ExitCode {
-    let kills = match arguments {
-        [flag, kills] if flag == "--torture" => kills.parse::<u32>().ok().filter(|&kills| kills > 0),
-        _ => None,
-    };
-    let Some(kills) = kills else {
-        eprintln!("error: expected cargo xtask check [--torture N], N at least 1\n\n{USAGE}");
-        return ExitCode::FAILURE;
-    };
+/// Runs the test that kills a training, with so many kills.
+fn torture(kills: u32) -> ExitCode {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["test", "--package", "sconce-experiments", "--test", "it", "--manifest-path"]);
     cargo.arg(root().join("Cargo.toml")).args(["--", "--nocapture", "a_run_killed_at_random_moments"]);
