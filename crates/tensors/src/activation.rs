@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use crate::checked::Watched;
 use crate::filled::filled;
 use crate::host;
 use crate::simd::vectorised;
@@ -49,7 +50,7 @@ pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }
     host::check_f32(a, "add_relu")?;
     host::check_f32(b, "add_relu")?;
-    a.contiguous()?.apply_op2(&b.contiguous()?, AddRelu)
+    a.contiguous()?.watched_op2(&b.contiguous()?, AddRelu)
 }
 
 /// A function of one number. `gradient` is that of a loss for `x`, where `upstream` is its gradient for the
@@ -108,7 +109,7 @@ impl Curve for Leaky {
 
 fn pointwise(x: &Tensor, curve: impl Curve) -> Result<Tensor> {
     host::check_f32(x, "rectifier")?;
-    x.contiguous()?.apply_op1(Pointwise(curve))
+    x.contiguous()?.watched_op1(Pointwise(curve))
 }
 
 struct Pointwise<C>(C);
@@ -125,7 +126,7 @@ impl<C: Curve> CustomOp1 for Pointwise<C> {
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
-        x.apply_op2_no_bwd(&upstream.contiguous()?, &PointwiseGradient(self.0)).map(Some)
+        x.watched_op2_no_bwd(&upstream.contiguous()?, &PointwiseGradient(self.0)).map(Some)
     }
 }
 
@@ -192,7 +193,7 @@ impl CustomOp2 for AddRelu {
 
 /// The gradient for what [`relu`] made `y` of, given the one for `y`; both contiguous.
 pub(crate) fn rectified_gradient(y: &Tensor, upstream: &Tensor) -> Result<Tensor> {
-    y.apply_op2_no_bwd(upstream, &PointwiseGradient(Relu))
+    y.watched_op2_no_bwd(upstream, &PointwiseGradient(Relu))
 }
 
 vectorised! {

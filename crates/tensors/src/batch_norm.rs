@@ -13,6 +13,7 @@ use candle_nn::{Init, VarBuilder};
 use rayon::prelude::*;
 
 use crate::activation::{Activation, Curve, Identity, Leaky, Relu};
+use crate::checked::Watched;
 use crate::filled::filled;
 use crate::host;
 use channel::{Affine, Correction, Moments, Sums};
@@ -75,14 +76,17 @@ impl BatchNorm {
     fn normalize(&self, x: &Tensor, train: bool, curve: impl Curve) -> Result<Tensor> {
         let moments = Arc::new(OnceLock::new());
         if train {
-            let y =
-                x.apply_op3(&self.weight, &self.bias, Normalize { curve, train, moments: moments.clone() })?;
+            let y = x.watched_op3(
+                &self.weight,
+                &self.bias,
+                Normalize { curve, train, moments: moments.clone() },
+            )?;
             self.update(moments.get().map_or(&[], Vec::as_slice), x.elem_count() / self.weight.elem_count())?;
             return Ok(y);
         }
         let running = self.running_moments()?;
         moments.get_or_init(|| running);
-        x.apply_op3(&self.weight, &self.bias, Normalize { curve, train, moments })
+        x.watched_op3(&self.weight, &self.bias, Normalize { curve, train, moments })
     }
 
     fn running_moments(&self) -> Result<Vec<Moments>> {
@@ -239,7 +243,7 @@ impl<C: Curve> Gradients<C> {
         upstream: &Tensor,
     ) -> Result<(Tensor, Tensor, Tensor)> {
         let affine = Tensor::stack(&[weight.detach(), bias.detach()], 0)?;
-        let packed = x.apply_op3_no_bwd(upstream, &affine, self)?;
+        let packed = x.watched_op3_no_bwd(upstream, &affine, self)?;
         let (size, channels) = (x.elem_count(), weight.elem_count());
         let dx = packed.narrow(0, 0, size)?.reshape(x.shape())?;
         // Copies, lest a variable's gradient keep the whole of `packed`.

@@ -37,6 +37,7 @@ mod winograd;
 
 use candle_core::{Result, Tensor, bail};
 
+use crate::checked::Watched;
 use crate::host::check_f32;
 
 pub(crate) use geometry::Geometry;
@@ -80,8 +81,8 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: Conv2d
     [Some(x), Some(weight), bias].into_iter().flatten().try_for_each(|tensor| check_f32(tensor, "conv2d"))?;
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
-        None => x.apply_op2(&weight, Forward(geometry)),
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Forward(geometry)),
+        None => x.watched_op2(&weight, Forward(geometry)),
+        Some(bias) => x.watched_op3(&weight, &bias.contiguous()?, Forward(geometry)),
     }
 }
 
@@ -103,7 +104,7 @@ pub fn conv2d_input_gradient(
     let x = [dy.dim(0)?, weight.dim(1)? * config.groups, height, width];
     let geometry = Geometry::of_convolution(&x, weight.dims(), None, config)?;
     check_output(&geometry, dy)?;
-    weight.contiguous()?.apply_op2_no_bwd(&dy.contiguous()?, &InputGradient(geometry))
+    weight.contiguous()?.watched_op2_no_bwd(&dy.contiguous()?, &InputGradient(geometry))
 }
 
 /// The gradient of [`conv2d`] for its weight, given `dy`, the one for its output; itself without a gradient.
@@ -125,7 +126,7 @@ pub fn conv2d_weight_gradient(
     let weight = [dy.dim(1)?, x.dim(1)? / config.groups.max(1), kernel.0, kernel.1];
     let geometry = Geometry::of_convolution(x.dims(), &weight, None, config)?;
     check_output(&geometry, dy)?;
-    x.contiguous()?.apply_op2_no_bwd(&dy.contiguous()?, &WeightGradient(geometry))
+    x.contiguous()?.watched_op2_no_bwd(&dy.contiguous()?, &WeightGradient(geometry))
 }
 
 fn check_output(geometry: &Geometry, dy: &Tensor) -> Result<()> {

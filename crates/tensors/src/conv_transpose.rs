@@ -6,6 +6,7 @@ pub use layer::ConvTranspose2d;
 
 use candle_core::{Result, Tensor};
 
+use crate::checked::Watched;
 use crate::conv::{Geometry, Transposed};
 use crate::host::check_f32;
 
@@ -52,7 +53,7 @@ pub fn conv_transpose2d(
     arguments.try_for_each(|tensor| check_f32(tensor, "conv_transpose2d"))?;
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
-        None => x.apply_op2(&weight, Transposed(geometry)),
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Transposed(geometry)),
+        None => x.watched_op2(&weight, Transposed(geometry)),
+        Some(bias) => x.watched_op3(&weight, &bias.contiguous()?, Transposed(geometry)),
     }
 }

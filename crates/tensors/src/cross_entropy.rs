@@ -1,6 +1,7 @@
 //! Cross entropy of every pixel: log-softmax and the choice of the label's class in one pass.
 
 use crate::blocks::{self, Block, PIXELS};
+use crate::checked::Watched;
 use crate::host;
 use crate::simd::{exp, vectorised};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail};
@@ -36,7 +37,7 @@ pub fn pixel_cross_entropy(
     let labels = labels.contiguous()?;
     check_labels(&labels, c, ignore)?;
     let classes = Classes::new(c, class_weights, ignore);
-    logits.contiguous()?.apply_op2(&labels, CrossEntropy { classes, log_sums: Arc::default() })
+    logits.contiguous()?.watched_op2(&labels, CrossEntropy { classes, log_sums: Arc::default() })
 }
 
 /// An error that names the first label which is neither below `classes` nor `ignore`.
@@ -117,7 +118,7 @@ impl CustomOp2 for CrossEntropy {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let op = CrossEntropyBackward { classes: self.classes.clone(), log_sums: self.log_sums.clone() };
-        Ok((Some(logits.apply_op3_no_bwd(labels, &gradient.contiguous()?, &op)?), None))
+        Ok((Some(logits.watched_op3_no_bwd(labels, &gradient.contiguous()?, &op)?), None))
     }
 }
 

@@ -12,6 +12,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use crate::checked::Watched;
 use crate::filled::filled;
 use crate::hash::splitmix64;
 use crate::host;
@@ -37,7 +38,7 @@ pub fn dropout(x: &Tensor, p: f64, seed: u64) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let dropped = (p * 2f64.powi(32)).round() as u64;
-    x.contiguous()?.apply_op1(DropElements { seed, dropped, kept: (1.0 / (1.0 - p)) as f32 })
+    x.contiguous()?.watched_op1(DropElements { seed, dropped, kept: (1.0 / (1.0 - p)) as f32 })
 }
 
 /// Sets whole channels of single images to zero with probability `p`, and divides the others by `1 - p`
@@ -65,7 +66,7 @@ pub fn dropout_channels(x: &Tensor, p: f64, seed: u64) -> Result<Tensor> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let kept = (1.0 / (1.0 - p)) as f32;
     let factors = (0..images * channels).map(|_| if rng.random::<f64>() < p { 0.0 } else { kept }).collect();
-    x.contiguous()?.apply_op1(ScaleChannels { factors })
+    x.contiguous()?.watched_op1(ScaleChannels { factors })
 }
 
 fn check_probability(p: f64) -> Result<()> {
@@ -113,7 +114,7 @@ impl CustomOp1 for DropElements {
     }
 
     fn bwd(&self, _x: &Tensor, _y: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
-        upstream.contiguous()?.apply_op1_no_bwd(self).map(Some)
+        upstream.contiguous()?.watched_op1_no_bwd(self).map(Some)
     }
 }
 
@@ -152,7 +153,7 @@ impl CustomOp1 for ScaleChannels {
 
     fn bwd(&self, _x: &Tensor, _y: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
         let again = Self { factors: self.factors.clone() };
-        upstream.contiguous()?.apply_op1_no_bwd(&again).map(Some)
+        upstream.contiguous()?.watched_op1_no_bwd(&again).map(Some)
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, TensorId, bail};
 
+use crate::checked::look_at_gradients;
+
 /// The gradients of `loss`, a scalar, for all variables that it depends on: candle's own backward pass, and beside it
 /// the gradients of parameters inside fused layers.
 ///
@@ -29,7 +31,13 @@ pub fn backward(loss: &Tensor) -> Result<GradStore> {
         };
         gradients.insert_id(id, sum);
     }
+    look_at_gradients(&gradients)?;
     Ok(gradients)
+}
+
+/// Whether this thread is inside [`backward`].
+pub(crate) fn pass_is_running() -> bool {
+    COLLECTED.with_borrow(Option::is_some)
 }
 
 thread_local! {

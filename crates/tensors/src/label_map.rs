@@ -1,6 +1,7 @@
 //! Logits to label maps.
 
 use crate::blocks::{Block, PIXELS};
+use crate::checked::Watched;
 use crate::host;
 use crate::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -14,7 +15,7 @@ use rayon::prelude::*;
 /// # Errors
 /// If `logits` is not f32 of rank 4 or has more than 256 channels.
 pub fn label_map(logits: &Tensor) -> Result<Tensor> {
-    logits.contiguous()?.apply_op1_no_bwd(&LabelMap)
+    logits.contiguous()?.watched_op1_no_bwd(&LabelMap)
 }
 
 struct LabelMap;

@@ -48,6 +48,7 @@ mod activation;
 mod allocator;
 mod batch_norm;
 mod blocks;
+mod checked;
 #[cfg(test)]
 mod checks;
 mod conv;
@@ -76,6 +77,7 @@ mod vector_width;
 pub use activation::{Activation, add_relu, leaky_relu, relu};
 pub use allocator::keep_freed_memory;
 pub use batch_norm::{BatchNorm, conv_norm};
+pub use checked::{Findings, Input, NonFinite, checked};
 pub use conv::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 pub use conv_transpose::{ConvTranspose2d, ConvTranspose2dConfig, conv_transpose2d};
 pub use cross_entropy::pixel_cross_entropy;

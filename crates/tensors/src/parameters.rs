@@ -55,6 +55,11 @@ impl Parameters {
         self.all().into_iter().filter(|(name, _)| !is_buffer(name)).collect()
     }
 
+    /// The tensors that no optimiser changes, running statistics, in the order of names.
+    pub fn buffers(&self) -> Vec<(String, Var)> {
+        self.all().into_iter().filter(|(name, _)| is_buffer(name)).collect()
+    }
+
     /// How many scalars an optimiser changes.
     pub fn count(&self) -> usize {
         self.trainable().iter().map(|(_, var)| var.elem_count()).sum()
@@ -264,6 +269,7 @@ mod tests {
         let names = |list: Vec<(String, Var)>| list.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(parameters.all()), ["a.bias", "b.running_mean", "b.running_var", "b.weight"]);
         assert_eq!(names(parameters.trainable()), ["a.bias", "b.weight"]);
+        assert_eq!(names(parameters.buffers()), ["b.running_mean", "b.running_var"]);
         assert_eq!(parameters.count(), 5);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Sums over whole tensors, accumulated in f64.
 
+use crate::checked::Watched;
 use crate::host;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -14,7 +15,7 @@ use rayon::prelude::*;
 /// `x` has any shape and is `f32`; the result is a scalar.
 pub fn sum_all(x: &Tensor) -> Result<Tensor> {
     host::check_f32(x, "sum_all")?;
-    x.contiguous()?.apply_op1(SumAll)
+    x.contiguous()?.watched_op1(SumAll)
 }
 
 /// The sum of `x * weights` over all elements, accumulated in f64 and rounded once, in one pass.
@@ -34,7 +35,7 @@ pub fn weighted_sum(x: &Tensor, weights: &Tensor) -> Result<Tensor> {
     if x.dims() != weights.dims() {
         bail!("weighted_sum: {:?} elements, but {:?} weights", x.dims(), weights.dims());
     }
-    x.contiguous()?.apply_op2(&weights.contiguous()?, WeightedSum)
+    x.contiguous()?.watched_op2(&weights.contiguous()?, WeightedSum)
 }
 
 /// Elements that one task sums; fixed, so that the order of additions is too.

@@ -4,6 +4,7 @@
 //! adjoint, which takes gradients back, is of the same kind, so one kernel serves forward and backward. Each output is
 //! summed in a fixed order by one thread: results do not depend on the number of threads.
 
+use crate::checked::Watched;
 use crate::host;
 use crate::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -82,7 +83,7 @@ pub(crate) struct Separable {
 impl Separable {
     /// Maps every plane of `x`, with gradient.
     pub(crate) fn apply(self, x: &Tensor) -> Result<Tensor> {
-        x.contiguous()?.apply_op1(self)
+        x.contiguous()?.watched_op1(self)
     }
 
     fn transposed(&self) -> Self {
@@ -123,7 +124,7 @@ impl CustomOp1 for Separable {
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        gradient.contiguous()?.apply_op1_no_bwd(&self.transposed()).map(Some)
+        gradient.contiguous()?.watched_op1_no_bwd(&self.transposed()).map(Some)
     }
 }
 

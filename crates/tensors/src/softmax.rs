@@ -1,6 +1,7 @@
 //! Softmax over the channels of every pixel.
 
 use crate::blocks::{self, Block, PIXELS};
+use crate::checked::Watched;
 use crate::host;
 use crate::simd::{exp, vectorised};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
@@ -21,7 +22,7 @@ pub fn softmax_channels(x: &Tensor) -> Result<Tensor> {
     if x.rank() < 2 || x.elem_count() == 0 {
         bail!("{NAME}: expected (N, C, ...) without an empty axis, got {:?}", x.shape());
     }
-    x.contiguous()?.apply_op1(Softmax)
+    x.contiguous()?.watched_op1(Softmax)
 }
 
 /// Images, channels and pixels of (N, C, ...).
@@ -50,7 +51,7 @@ impl CustomOp1 for Softmax {
     }
 
     fn bwd(&self, _: &Tensor, y: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        y.apply_op2_no_bwd(&gradient.contiguous()?, &SoftmaxBackward).map(Some)
+        y.watched_op2_no_bwd(&gradient.contiguous()?, &SoftmaxBackward).map(Some)
     }
 }
 

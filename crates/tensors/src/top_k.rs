@@ -1,5 +1,6 @@
 //! Indices of the largest elements.
 
+use crate::checked::Watched;
 use crate::host;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -20,7 +21,7 @@ pub fn top_k_indices(x: &Tensor, k: usize) -> Result<Tensor> {
         [n, c, p] if n * c * p > 0 && k > p => {
             bail!("{NAME}: asked for the {k} largest of {p} elements in {:?}", x.shape())
         }
-        [n, c, p] if n * c * p > 0 && k > 0 => x.detach().contiguous()?.apply_op1_no_bwd(&TopK { k }),
+        [n, c, p] if n * c * p > 0 && k > 0 => x.detach().contiguous()?.watched_op1_no_bwd(&TopK { k }),
         _ => {
             bail!("{NAME}: expected (N, C, P) without an empty axis and k >= 1, got {:?}, k = {k}", x.shape())
         }

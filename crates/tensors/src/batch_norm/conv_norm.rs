@@ -12,6 +12,7 @@ use candle_core::{
 use super::channel::{self, Affine, Moments};
 use super::{BatchNorm, Gradients, Planes, normalized};
 use crate::activation::{Activation, Curve, Identity, Leaky, Relu, add_relu, rectified_gradient};
+use crate::checked::{Watched, look};
 use crate::conv::{Forward, Geometry, InputGradient, WeightGradient};
 use crate::gradients::collect;
 use crate::{Conv2d, host};
@@ -108,6 +109,7 @@ fn fused(
         (Some(residual), true) => x.apply_op3(scale, &residual, op)?,
         (Some(residual), false) => x.apply_op3_no_bwd(scale, &residual, &op)?,
     };
+    look(NAME, parts.into_iter().flatten(), &y)?;
     if train {
         norm.update(moments.get().map_or(&[], Vec::as_slice), y.elem_count() / scale.elem_count())?;
     }
@@ -192,12 +194,12 @@ impl<C: Curve> ConvNorm<C> {
         let (inner, dscale, dbias) = op.of(&convolved, scale, &self.bias, upstream)?;
         drop(convolved);
         if self.weight.track_op() {
-            collect(&self.weight, x.apply_op2_no_bwd(&inner, &WeightGradient(self.geometry))?)?;
+            collect(&self.weight, x.watched_op2_no_bwd(&inner, &WeightGradient(self.geometry))?)?;
         }
         if self.bias.track_op() {
             collect(&self.bias, dbias)?;
         }
-        let dx = || self.weight.apply_op2_no_bwd(&inner, &InputGradient(self.geometry));
+        let dx = || self.weight.watched_op2_no_bwd(&inner, &InputGradient(self.geometry));
         Ok((x.track_op().then(dx).transpose()?, dscale))
     }
 }

@@ -8,6 +8,7 @@ use super::channel_sum::channel_sum;
 use super::forward::forward;
 use super::input_gradient::input_gradient;
 use super::weight_gradient::weight_gradient;
+use crate::checked::Watched;
 use crate::host::slice;
 
 /// x, weight (, bias) -> y
@@ -30,8 +31,8 @@ impl Forward {
         weight: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dx = || weight.apply_op2_no_bwd(dy, &InputGradient(self.0));
-        let dw = || x.apply_op2_no_bwd(dy, &WeightGradient(self.0));
+        let dx = || weight.watched_op2_no_bwd(dy, &InputGradient(self.0));
+        let dw = || x.watched_op2_no_bwd(dy, &WeightGradient(self.0));
         Ok((x.track_op().then(dx).transpose()?, weight.track_op().then(dw).transpose()?))
     }
 }
@@ -91,7 +92,7 @@ impl CustomOp3 for Forward {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
         let (dx, dw) = self.gradients(x, weight, &dy)?;
-        let db = bias.track_op().then(|| dy.apply_op1_no_bwd(&ChannelSum)).transpose()?;
+        let db = bias.track_op().then(|| dy.watched_op1_no_bwd(&ChannelSum)).transpose()?;
         Ok((dx, dw, db))
     }
 }
@@ -119,8 +120,8 @@ impl Transposed {
         weight: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dx = || dy.apply_op2_no_bwd(weight, &Forward(self.0));
-        let dw = || dy.apply_op2_no_bwd(x, &WeightGradient(self.0));
+        let dx = || dy.watched_op2_no_bwd(weight, &Forward(self.0));
+        let dw = || dy.watched_op2_no_bwd(x, &WeightGradient(self.0));
         Ok((x.track_op().then(dx).transpose()?, weight.track_op().then(dw).transpose()?))
     }
 }
@@ -180,7 +181,7 @@ impl CustomOp3 for Transposed {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
         let (dx, dw) = self.gradients(x, weight, &dy)?;
-        let db = bias.track_op().then(|| dy.apply_op1_no_bwd(&ChannelSum)).transpose()?;
+        let db = bias.track_op().then(|| dy.watched_op1_no_bwd(&ChannelSum)).transpose()?;
         Ok((dx, dw, db))
     }
 }

@@ -1,6 +1,7 @@
 //! The maximum over windows. The forward pass keeps where each maximum came from, so that backward is a scatter.
 
 use super::PoolConfig;
+use crate::checked::Watched;
 use crate::host;
 use crate::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -21,7 +22,7 @@ pub fn max_pool2d(x: &Tensor, config: PoolConfig) -> Result<Tensor> {
     let (_, _, h, w) = host::dims4(x, NAME)?;
     let (height, width) = config.output_size((h, w), NAME)?;
     x.contiguous()?
-        .apply_op1(MaxPool { plane: Plane { h, w, height, width, config }, sources: Arc::default() })
+        .watched_op1(MaxPool { plane: Plane { h, w, height, width, config }, sources: Arc::default() })
 }
 
 /// Sizes of one plane: `h` x `w` pixels in, `height` x `width` out.
@@ -84,7 +85,7 @@ impl CustomOp1 for MaxPool {
 
     fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let op = MaxPoolBackward { plane: self.plane, sources: self.sources.clone() };
-        gradient.contiguous()?.apply_op1_no_bwd(&op).map(Some)
+        gradient.contiguous()?.watched_op1_no_bwd(&op).map(Some)
     }
 }
 
