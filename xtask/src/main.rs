@@ -14,6 +14,8 @@ const USAGE: &str = "\
 usage: cargo xtask check             arrows between crates and house rules
        cargo xtask check --fuzz SECONDS
                                      the same, and hostile files to every reader for so long each
+       cargo xtask check --torture KILLS
+                                     the same, and a training killed so often must end as an undisturbed one
        cargo xtask VERB …            builds the program in release mode and runs it; its verbs follow
 ";
 

@@ -22,6 +22,7 @@ use sconce_runs::{Loaded, Run, Which};
 use sconce_tensors::{Corners, Parameters, resize_bilinear};
 use serde::Deserialize;
 
+use crate::nan_watch::OnNan;
 use crate::record;
 use crate::settings::{Experiment, Settings};
 use crate::summary;
@@ -36,6 +37,8 @@ pub(crate) struct Config {
     seed: u64,
     /// Passes over the training images.
     epochs: usize,
+    /// What follows a loss or gradient that is not finite.
+    on_nan: OnNan,
     data: Data,
     loader: loader::Config,
     augment: augment::Config,

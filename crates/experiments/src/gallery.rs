@@ -104,7 +104,8 @@ fn write_ranked(folder: &Path, ranked: Lowest<Named>) -> Result<()> {
     Ok(())
 }
 
-fn write_picture(path: &Path, picture: &RgbImage) -> Result<()> {
+/// Writes a PNG, and the folder where there is none yet.
+pub(crate) fn write_picture(path: &Path, picture: &RgbImage) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }

@@ -12,6 +12,7 @@ mod gallery;
 mod inputs;
 mod interrupt;
 mod named_runs;
+mod nan_watch;
 mod plot;
 mod position;
 mod progress;

@@ -12,13 +12,15 @@ pub(crate) struct Position {
     pub(crate) batch: usize,
     /// Finished steps of all epochs.
     pub(crate) step: usize,
+    /// Steps among them that changed nothing, because loss or gradients were not finite.
+    pub(crate) skipped: usize,
     /// Best score on the held-out images.
     best: f64,
 }
 
 impl Default for Position {
     fn default() -> Self {
-        Self { epoch: 0, batch: 0, step: 0, best: f64::NEG_INFINITY }
+        Self { epoch: 0, batch: 0, step: 0, skipped: 0, best: f64::NEG_INFINITY }
     }
 }
 
@@ -46,6 +48,7 @@ impl Position {
         checkpoint.set("epoch", self.epoch);
         checkpoint.set("batch", self.batch);
         checkpoint.set("step", self.step);
+        checkpoint.set("skipped", self.skipped);
         checkpoint.set("best", self.best);
     }
 
@@ -54,6 +57,7 @@ impl Position {
             epoch: loaded.state("epoch")?,
             batch: loaded.state("batch")?,
             step: loaded.state("step")?,
+            skipped: loaded.state("skipped")?,
             best: loaded.state("best")?,
         })
     }

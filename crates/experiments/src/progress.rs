@@ -40,6 +40,11 @@ impl ProgressLine {
         cost
     }
 
+    /// Prints a line that stays.
+    pub(crate) fn note(&self, line: &str) {
+        self.bar.suspend(|| println!("{line}"));
+    }
+
     /// Prints a line that stays, at the end of a pause for scoring and saving.
     pub(crate) fn after_pause(&mut self, line: &str) {
         self.progress.pause(self.begun.elapsed());

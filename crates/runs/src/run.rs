@@ -16,6 +16,7 @@ use crate::{Checkpoints, Error, write_atomically};
 ///     log.tsv         one row per logged step
 ///     epochs.tsv      one row per epoch: scores of the held-out images
 ///     times.tsv       one row per logged step: what it cost
+///     nan/            batches at which training stopped because a number was not finite
 ///     events/         the same and more for TensorBoard, if the config asks for it
 ///     checkpoints/    best.safetensors, last.safetensors, previous.safetensors
 ///     eval/           a folder for each split and checkpoint scored: tables and overlays
@@ -96,6 +97,11 @@ impl Run {
     /// The file of the training log.
     pub fn log(&self) -> PathBuf {
         self.folder.join("log.tsv")
+    }
+
+    /// The folder for the batches of steps whose numbers were not finite; whatever writes into it makes it.
+    pub fn nan(&self) -> PathBuf {
+        self.folder.join("nan")
     }
 
     /// The folder of the event files, for `tensorboard --logdir`.

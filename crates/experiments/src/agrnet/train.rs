@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
-use candle_core::Device;
+use anyhow::Result;
+use candle_core::{Device, Tensor};
 use sconce_backbones::normalize;
 use sconce_data::{Batch, Loader, Split};
 use sconce_losses::agrnet::{self as loss, Terms};
@@ -12,13 +12,14 @@ use sconce_metrics::Confusion;
 use sconce_models::Agrnet;
 use sconce_optim::{Optimizer, Schedule};
 use sconce_runs::{Checkpoint, Loaded, Run, Which, comparison, palette, write_report};
-use sconce_tensors::{Parameters, backward};
+use sconce_tensors::Parameters;
 
 use super::evaluate::Scored;
 use super::{Config, Faces, evaluate, for_inference, restore};
 use crate::cli::TrainArguments;
 use crate::gallery::Wanted;
 use crate::interrupt::Interrupt;
+use crate::nan_watch::{NanWatch, Step};
 use crate::position::Position;
 use crate::progress::ProgressLine;
 use crate::provenance;
@@ -27,9 +28,9 @@ use crate::report;
 use crate::saving::Saving;
 use crate::settings::Settings;
 
-/// Of log.tsv, a row a step, and of epochs.tsv, a row an epoch: scores of the held-out images.
+/// Of log.tsv, a row a step, with the number of steps skipped up to it, and of epochs.tsv, a row an epoch: scores of the held-out images.
 const COLUMNS: Columns = Columns {
-    step: &["lr", "loss", "parsing", "edge", "boundary", "distance"],
+    step: &["lr", "loss", "parsing", "edge", "boundary", "distance", "skipped"],
     epoch: &["mean_f1_foreground", "mean_f1", "mean_iou", "pixel_accuracy"],
 };
 
@@ -92,19 +93,27 @@ fn train(
     let mut saving = Saving::new(run.checkpoints(), arguments.saving, state.at.step);
     let batches = loader.batches_per_epoch();
     let mut progress = ProgressLine::new(config.epochs, batches, state.at.step);
+    let mut watch = NanWatch::new(run, &state.parameters, config.on_nan);
 
     while state.at.epoch < config.epochs {
         for batch in loader.epoch_from(state.at.epoch, state.at.batch) {
             let batch = batch?;
             let lr = config.optim.lr() * state.schedule.factor(state.at.step);
-            let terms = losses(&network, &batch, &config.loss)?;
-            let values = finite(&terms, &state.at, &batch)?;
-            let gradients = backward(&terms.total)?;
-            state.optimizer.step(&gradients, lr)?;
+            watch.begin()?;
+            let (loss, values) = losses(&network, &batch, &config.loss)?;
+            let step = Step { at: state.at, lr, batch: &batch, targets: TARGETS, terms: &named(values) };
+            let again = || Ok(losses(&network, &batch, &config.loss)?.0);
+            let gradients = watch.gradients(&step, loss, again, &progress)?;
+            match &gradients {
+                Some(gradients) => state.optimizer.step(gradients, lr)?,
+                None => state.at.skipped += 1,
+            }
             state.at.advance();
             let cost = progress.step(batch.ids.len(), batch.waited, values[0], lr);
-            record.step(&state.at, &[&[lr], &values[..]].concat(), cost)?;
-            record.histograms(&state.at, batches, &state.parameters, &gradients)?;
+            record.step(&state.at, &[&[lr], &values[..], &[state.at.skipped as f64]].concat(), cost)?;
+            if let Some(gradients) = &gradients {
+                record.histograms(&state.at, batches, &state.parameters, gradients)?;
+            }
             let stop = interrupt.asked() || saving.is_over(state.at.step) && state.at.batch < batches;
             if stop || saving.is_due(state.at.step) {
                 record.sync()?;
@@ -126,6 +135,9 @@ fn train(
         if saving.is_over(state.at.step) && state.at.epoch < config.epochs {
             return Ok(End::Interrupted);
         }
+    }
+    if state.at.skipped > 0 {
+        progress.note(&format!("skipped {} of {} steps, not finite", state.at.skipped, state.at.step));
     }
     Ok(End::Finished)
 }
@@ -190,37 +202,25 @@ fn schedule_state(loaded: &Loaded) -> Result<BTreeMap<String, f64>> {
     keys.map(|key| Ok((key.to_owned(), loaded.state(&format!("schedule.{key}"))?))).collect()
 }
 
-/// The loss of one batch, in its terms.
-fn losses(network: &Agrnet, batch: &Batch<2>, config: &loss::Config) -> Result<Terms> {
+/// What the targets of a batch are.
+const TARGETS: [&str; 2] = ["labels", "edges"];
+
+/// The loss of one batch, and the values of total, parsing, edge, boundary and distance.
+fn losses(network: &Agrnet, batch: &Batch<2>, config: &loss::Config) -> Result<(Tensor, [f64; 5])> {
     let [labels, edges] = &batch.targets;
     let output = network.forward_t(&normalize(&batch.image)?, true)?;
-    Ok(loss::agrnet(&output.logits, &output.initial, &output.edge, &output.vertices, labels, edges, config)?)
+    let Terms { total, parsing, edge, boundary, distance } =
+        loss::agrnet(&output.logits, &output.initial, &output.edge, &output.vertices, labels, edges, config)?;
+    let mut values = [0.0; 5];
+    for (value, term) in values.iter_mut().zip([&total, &parsing, &edge, &boundary, &distance]) {
+        *value = f64::from(term.to_scalar::<f32>()?);
+    }
+    Ok((total, values))
 }
 
-/// The values of total, parsing, edge, boundary and distance; an error if one is NaN or infinite.
-fn finite(terms: &Terms, at: &Position, batch: &Batch<2>) -> Result<[f64; 5]> {
-    let named = [
-        ("parsing", &terms.parsing),
-        ("edge", &terms.edge),
-        ("boundary", &terms.boundary),
-        ("distance", &terms.distance),
-        ("total", &terms.total),
-    ];
-    let mut values = [0.0; 5];
-    for (slot, (name, term)) in [1, 2, 3, 4, 0].into_iter().zip(named) {
-        values[slot] = f64::from(term.to_scalar::<f32>()?);
-        if !values[slot].is_finite() {
-            bail!(
-                "the loss is not finite: term `{name}` is {} at step {} (epoch {}), images {}; weights before this step are in \
-                 the last checkpoint; try a lower optim learning rate, or look at these images",
-                values[slot],
-                at.step + 1,
-                at.epoch + 1,
-                batch.ids.join(", ")
-            );
-        }
-    }
-    Ok(values)
+/// The terms by name, the sum last.
+fn named([total, parsing, edge, boundary, distance]: [f64; 5]) -> [(&'static str, f64); 5] {
+    [("parsing", parsing), ("edge", edge), ("boundary", boundary), ("distance", distance), ("total", total)]
 }
 
 /// In the order of the columns of epochs.tsv.

@@ -2,6 +2,7 @@
 
 mod data;
 mod mistakes;
+mod not_finite;
 mod torture;
 mod visible;
 mod whole_run;
@@ -13,6 +14,7 @@ use std::process::{Command, Output};
 const TINY: &str = r#"experiment = "agrnet"
 seed = 3
 epochs = 2
+on-nan = "stop"
 
 [data.faces]
 seed = 3
