@@ -126,7 +126,7 @@ impl<'a> NanWatch<'a> {
         let gradient = gradient.map(|name| format!("\n  gradient  of {name} is the first from the loss on"));
         anyhow!(
             "{} at step {} (epoch {})\n  images    {}\n  began in  {first}{}\n  saved     {saved}\n  remedy    a lower \
-             learning rate (it is {}) or a longer warm-up; repair or leave out images that look wrong; or on-nan = \"skip\" \
+             learning rate (it is {:.3e}) or a longer warm-up; repair or leave out images that look wrong; or on-nan = \"skip\" \
              in the config, which leaves such steps out",
             trouble.sentence(),
             step.at.step + 1,

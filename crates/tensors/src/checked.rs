@@ -159,7 +159,7 @@ impl Search {
             });
         }
         let variables = inputs.iter().filter(|input| input.is_variable()).map(|input| input.id());
-        self.last = variables.clone().last().or(self.last);
+        self.last = variables.clone().next_back().or(self.last);
         if !backward {
             self.used.extend(variables);
         }
