@@ -28,7 +28,8 @@ use crate::report;
 use crate::saving::Saving;
 use crate::settings::Settings;
 
-/// Of log.tsv, a row a step, with the number of steps skipped up to it, and of epochs.tsv, a row an epoch: scores of the held-out images.
+/// Of log.tsv, a row a step, whose last column counts the steps skipped so far, and of epochs.tsv, a row an epoch: scores of the
+/// held-out images.
 const COLUMNS: Columns = Columns {
     step: &["lr", "loss", "parsing", "edge", "boundary", "distance", "skipped"],
     epoch: &["mean_f1_foreground", "mean_f1", "mean_iou", "pixel_accuracy"],
