@@ -26,7 +26,7 @@ use crate::gradients;
 /// let (y, findings) = checked(|| relu(&x));
 /// assert_eq!(y?.dims(), [2]);
 /// let first = findings.operation.expect("a result that is not finite");
-/// assert_eq!((first.operation, first.index, first.value), ("relu", vec![1], f32::INFINITY));
+/// assert_eq!((first.operation, first.index, first.value), ("rectifier", vec![1], f32::INFINITY));
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 pub fn checked<T>(work: impl FnOnce() -> T) -> (T, Findings) {

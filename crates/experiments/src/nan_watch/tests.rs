@@ -57,7 +57,7 @@ impl Place {
 #[test]
 fn gradients_of_a_finite_loss_are_explained() {
     let place = Place::new();
-    let message = place.watch(OnNan::Stop, || place.loss()).err().expect("an error").to_string();
+    let message = place.watch(OnNan::Stop, || place.loss()).expect_err("an error").to_string();
     for part in
         ["gradients are not finite", "step 7 (epoch 1)", "set/a, b", "backward pass", "it is 1.000e-1"]
     {
@@ -74,9 +74,9 @@ fn gradients_of_a_finite_loss_are_explained() {
 fn a_step_that_is_finite_when_made_again_is_told() {
     let place = Place::new();
     let again = || Ok(sum_all(&place.layer.forward_t(&place.batch.image, true)?)?);
-    let message = place.watch(OnNan::Stop, again).err().expect("an error").to_string();
+    let message = place.watch(OnNan::Stop, again).expect_err("an error").to_string();
     assert!(message.contains("made again is finite"), "{message}");
-    let message = place.watch(OnNan::Stop, || bail!("no luck")).err().expect("an error").to_string();
+    let message = place.watch(OnNan::Stop, || bail!("no luck")).expect_err("an error").to_string();
     assert!(message.contains("could not be made again: no luck") && message.contains("step-7"), "{message}");
 }
 
