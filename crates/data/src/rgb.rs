@@ -90,9 +90,26 @@ fn png_size(path: &Path, bytes: &[u8]) -> Result<(u32, u32), Error> {
 fn format_of(path: &Path, bytes: &[u8]) -> Result<ImageFormat, Error> {
     match image::guess_format(bytes) {
         Ok(ImageFormat::Jpeg) if !jpeg_reaches_end(bytes) => Err(Error::image(path, "the JPEG is cut off")),
+        Ok(ImageFormat::Png) if !palette_is_whole(bytes) => {
+            Err(Error::image(path, "the PNG's palette is not 1 to 256 whole colours"))
+        }
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => Ok(format),
         _ => Err(Error::image(path, "it is neither JPEG nor PNG")),
     }
+}
+
+/// Whether a PNG's palette holds whole colours and at most 256 (PNG specification, section 11.2.2): at any other the
+/// decoder panics. A file without one is left to the decoder.
+fn palette_is_whole(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let Some((head, tail)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        if &head[4..] == b"PLTE" {
+            return length.is_multiple_of(3) && (3..=768).contains(&length);
+        }
+        rest = tail.get(length.saturating_add(4)..).unwrap_or_default();
+    }
+    true
 }
 
 /// Walks the segments of a JPEG (ITU-T T.81, annex B) to its end-of-image marker.

@@ -70,5 +70,20 @@ fn damage(random: &mut Random, base: &[u8], other: &[u8]) -> Vec<u8> {
 
 #[test]
 fn fuzz_config() {
-    configs().run(400, files(), damage);
+    configs().run(60, files(), damage);
+}
+
+#[test]
+fn depth_beyond_any_config_is_refused() {
+    let target = configs();
+    let good = String::from_utf8(files().remove(0)).unwrap();
+    for text in [
+        format!("{CHANGE}{}=1\n{good}", "a.".repeat(5000) + "a"),
+        format!("{CHANGE}a={}\n{good}", "[".repeat(5000)),
+        format!("{good}\n[{}]\n", "a.".repeat(5000) + "a"),
+        format!("{good}\na = {}{}\n", "[".repeat(5000), "]".repeat(5000)),
+        format!("{good}\na = {}\n", "{ a = ".repeat(5000)),
+    ] {
+        target.check(text.as_bytes()).unwrap_err();
+    }
 }

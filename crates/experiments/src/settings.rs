@@ -121,6 +121,9 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Most names in a key of `--set`: every table is written with the names of all those around it.
+const DEEPEST: usize = 16;
+
 /// `text` with each `key.path=value` applied; the other lines stay where they are.
 fn changed(text: &str, changes: &[String]) -> Result<String> {
     if changes.is_empty() {
@@ -130,6 +133,9 @@ fn changed(text: &str, changes: &[String]) -> Result<String> {
     for change in changes {
         let (path, value) =
             change.split_once('=').ok_or_else(|| anyhow!("--set {change}: expected KEY=VALUE"))?;
+        if path.split('.').count() > DEEPEST {
+            bail!("--set: a key of more than {DEEPEST} names: {path:.60}…");
+        }
         let (parents, key) =
             path.trim().rsplit_once('.').map_or((None, path.trim()), |(parents, key)| (Some(parents), key));
         let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();

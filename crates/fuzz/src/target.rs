@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::Random;
 
-/// Longest time to read one input. A slow one is read again: another program may have taken the processor.
+/// Longest time to read one input, unless the target has its own. A slow one is read again: another program may have taken the processor.
 const LONGEST: Duration = Duration::from_secs(1);
 const READINGS: usize = 4;
 
@@ -36,6 +36,7 @@ pub struct Target {
     folder: TempDir,
     path: PathBuf,
     memory: fn(u64) -> u64,
+    longest: Duration,
     read: Box<Reader>,
 }
 
@@ -81,7 +82,12 @@ impl Target {
     ) -> Self {
         let folder = TempDir::with_prefix(format!("sconce-fuzz-{name}-")).expect("a temporary folder");
         let path = folder.path().join(file);
-        Self { name, folder, path, memory, read: Box::new(read) }
+        Self { name, folder, path, memory, longest: LONGEST, read: Box::new(read) }
+    }
+
+    /// The target with another bound than a second; reading that has not ended after a minute is taken to hang.
+    pub fn within(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     /// The folder of the input, for other files that the reader needs.
@@ -169,7 +175,7 @@ impl Target {
         fs::write(&self.path, bytes).map_err(|e| format!("cannot write {}: {e}", self.path.display()))?;
         let mut reading = self.reading()?;
         for _ in 1..READINGS {
-            if reading.time > LONGEST {
+            if reading.time > self.longest {
                 reading = self.reading()?;
             }
         }
@@ -177,8 +183,8 @@ impl Target {
         if reading.memory > bound {
             return Err(format!("{} bytes of memory, more than {bound}", reading.memory));
         }
-        if reading.time > LONGEST {
-            return Err(format!("{:?}, longer than {LONGEST:?}", reading.time));
+        if reading.time > self.longest {
+            return Err(format!("{:?}, longer than {:?}", reading.time, self.longest));
         }
         match &reading.refusal {
             Some(message) if !message.contains(&*self.folder().to_string_lossy()) => {

@@ -51,6 +51,13 @@ pub(crate) fn interlaced() -> Vec<u8> {
     joined(&[chunk(b"IHDR", header), chunk(b"IDAT", data), chunk(b"IEND", Vec::new())])
 }
 
+/// A picture of one pixel, with a palette of so many bytes.
+pub(crate) fn with_palette(length: usize) -> Vec<u8> {
+    let mut chunks = split(&file((1, 1), ColorType::Indexed, BitDepth::Eight));
+    chunks.iter_mut().filter(|chunk| &chunk.name == b"PLTE").for_each(|chunk| chunk.data.resize(length, 7));
+    joined(&chunks)
+}
+
 /// One change to a chunk, to the order of the chunks, or now and then to the bytes, with wrong checksums.
 pub(crate) fn damage(random: &mut Random, base: &[u8], other: &[u8]) -> Vec<u8> {
     let (mut chunks, others) = (split(base), split(other));

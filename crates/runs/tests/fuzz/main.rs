@@ -84,5 +84,5 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[test]
 fn fuzz_checkpoint() {
-    checkpoints().run(3000, files(), damage);
+    checkpoints().run(600, files(), damage);
 }
