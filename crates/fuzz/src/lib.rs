@@ -1,7 +1,7 @@
 //! Hostile files: damaged copies of good ones, given to a reader.
 //!
 //! A [`Target`] writes one damaged file after another and lets a reader open it. Whatever is in the file, the reader must
-//! give its content or an error that names the file, within a second and a bound of memory, and must not panic. The damage
+//! give its content or an error that names the file, within bounds of time and memory, and must not panic. The damage
 //! is done by a function of the target's own, which knows the format (so that a checksum over a changed header is right
 //! again), with [`damage_bytes`] and [`damage_text`] as its tools. An input that is refused in a new way is damaged further.
 //!
