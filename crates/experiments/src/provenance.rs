@@ -14,13 +14,15 @@ pub(crate) fn note<const T: usize>(run: &Run, data: &[(&str, &dyn Dataset<T>)]) 
         let content = Data { samples: dataset.len(), sha256: fingerprint(*dataset)? };
         now.data.insert((*name).to_owned(), content);
     }
-    match Provenance::read(run.folder())? {
-        None => now.write(run.folder())?,
-        Some(begun) => {
+    match Provenance::read(run.folder()) {
+        Ok(None) => now.write(run.folder())?,
+        Ok(Some(begun)) => {
             for line in begun.differences(&now) {
                 eprintln!("warning: the run began with {line}");
             }
         }
+        // Of another version: no reason not to go on.
+        Err(error) => eprintln!("warning: {error}"),
     }
     Ok(())
 }

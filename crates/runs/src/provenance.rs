@@ -10,6 +10,7 @@ use crate::{Error, write_atomically};
 
 /// The file `provenance.toml` of a run's folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// What computed.
     pub program: Program,
@@ -21,6 +22,7 @@ pub struct Provenance {
 
 /// A build of the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Program {
     /// Its version.
     pub version: String,
@@ -32,6 +34,7 @@ pub struct Program {
 
 /// A computer, as far as results or times depend on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Machine {
     /// Operating system and architecture.
     pub system: String,
@@ -45,6 +48,7 @@ pub struct Machine {
 
 /// A part of a data set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Data {
     /// Number of samples.
     pub samples: usize,
