@@ -3,10 +3,9 @@
 //! Training stops at the first bad file. [`check`] opens every file of an [`Inventory`], on all cores, and lists each
 //! [`Defect`] with its file and, for labels and edges, the pixel and its value.
 
-mod defect;
 mod same;
 
-pub use defect::Defect;
+use crate::defect::Defect;
 
 use std::path::Path;
 

@@ -5,9 +5,9 @@ mod part;
 
 use std::path::{Path, PathBuf};
 
-use crate::check::Defect;
 use crate::classes::Classes;
 use crate::dataset::Split;
+use crate::defect::Defect;
 use crate::error::Error;
 use crate::{folder, nia};
 

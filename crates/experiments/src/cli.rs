@@ -6,7 +6,6 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sconce_data::Split;
 
-use crate::repro::ReproArguments;
 use crate::saving::SavingArguments;
 
 use crate::data::{CheckArguments, CropArguments, EdgesArguments, SplitArguments, StatsArguments};
@@ -143,6 +142,16 @@ pub(crate) struct PredictArguments {
     /// Also write the logits, (classes, height, width) float32, as npy
     #[arg(long)]
     pub(crate) logits: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo xtask repro runs/agrnet-small/2026-01-31_12-00-00")]
+pub(crate) struct ReproArguments {
+    /// Folder of the run, finished or interrupted
+    pub(crate) run: PathBuf,
+    /// Folder for the second run [default: repro/ in the run]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,27 +1,16 @@
 //! `repro`: runs a training again from its folder and compares the weights.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use clap::Args;
 use sconce_runs::{Checkpoint, Provenance, Rows, Run, Which};
 
 use crate::agrnet;
-use crate::cli::TrainArguments;
+use crate::cli::{ReproArguments, TrainArguments};
 use crate::position::Position;
 use crate::saving::SavingArguments;
 use crate::settings::{Experiment, Settings};
-
-#[derive(Debug, Args)]
-#[command(after_help = "Example: cargo xtask repro runs/agrnet-small/2026-01-31_12-00-00")]
-pub(crate) struct ReproArguments {
-    /// Folder of the run, finished or interrupted
-    run: PathBuf,
-    /// Folder for the second run [default: repro/ in the run]
-    #[arg(long, value_name = "FOLDER")]
-    out: Option<PathBuf>,
-}
 
 /// Trains to the step of the run's last checkpoint and compares hashes; an error says where the runs part.
 pub(crate) fn run(arguments: &ReproArguments) -> Result<()> {

@@ -8,8 +8,8 @@ use image::RgbImage;
 use image_hasher::{FilterType, HashAlg, Hasher, HasherConfig};
 use rayon::prelude::*;
 
-use super::Defect;
 use crate::dataset::Split;
+use crate::defect::Defect;
 use crate::inventory::Item;
 use crate::resize::resize_image;
 use crate::rgb::read_rgb;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::part::{Listed, Part, list};
 use super::{Folders, Inventory, Layout};
-use crate::check::Defect;
 use crate::dataset::Split;
+use crate::defect::Defect;
 use crate::error::Error;
 use crate::folder::{self, Parts, drawn};
 use crate::nia::{self, CLASSES, MAP_ENDING, list_name};

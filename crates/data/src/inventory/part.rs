@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Item;
-use crate::check::Defect;
 use crate::dataset::Split;
+use crate::defect::Defect;
 use crate::error::Error;
 use crate::pairs::{PICTURES, strip_ending};
 

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use sconce_data::check::{Defect, Edges, check};
-use sconce_data::{Inventory, Layout, Split};
+use sconce_data::check::{Edges, check};
+use sconce_data::{Defect, Inventory, Layout, Split};
 use serde_json::{Value, json};
 
 use super::arguments::CheckArguments;

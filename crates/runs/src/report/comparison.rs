@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::content::{Content, Evaluation};
+use super::curves::key;
 use super::headline::costs;
 use super::number::score;
 use super::scores::{MEANS, Score};
@@ -23,11 +24,6 @@ pub(super) fn overview(runs: &[Content]) -> Markup {
             } } }
         } }
     }
-}
-
-/// The mark of a run's curves.
-pub(super) fn key(place: usize) -> Markup {
-    html! { span.key style=(format!("background:var(--run-{})", place % super::curves::COLOURS)) {} }
 }
 
 /// Scores side by side for every evaluation that a run has, those that most runs have first; the highest of a row is bold.

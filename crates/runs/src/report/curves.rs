@@ -3,12 +3,11 @@
 use maud::{Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
-use super::comparison::key;
 use super::content::Content;
 use crate::Rows;
 
 /// Colours of runs in the style sheet, `--run-0` and so on; more runs take them in turn.
-pub(super) const COLOURS: usize = 8;
+const COLOURS: usize = 8;
 
 /// Points of one curve at most; each is then the mean of several rows.
 const POINTS: usize = 800;
@@ -104,6 +103,11 @@ pub(crate) fn thinned(points: &[[f64; 2]], most: usize) -> Vec<[f64; 2]> {
         [0, 1].map(|part| rows.iter().map(|row| row[part]).sum::<f64>() / rows.len() as f64)
     };
     points.chunks(points.len().div_ceil(most).max(1)).map(mean).collect()
+}
+
+/// The mark of a run's curves.
+pub(super) fn key(place: usize) -> Markup {
+    html! { span.key style=(format!("background:var(--run-{})", place % COLOURS)) {} }
 }
 
 #[cfg(test)]
