@@ -22,6 +22,7 @@ use sconce_runs::{Loaded, Run, Which};
 use sconce_tensors::{Corners, Parameters, resize_bilinear};
 use serde::Deserialize;
 
+use crate::face_data::FaceData;
 use crate::nan_watch::OnNan;
 use crate::record;
 use crate::settings::{Experiment, Settings};
@@ -39,7 +40,7 @@ pub(crate) struct Config {
     epochs: usize,
     /// What follows a loss or gradient that is not finite.
     on_nan: OnNan,
-    data: Data,
+    data: FaceData,
     loader: loader::Config,
     augment: augment::Config,
     model: model::Config,
@@ -51,24 +52,15 @@ pub(crate) struct Config {
     log: Option<record::Config>,
 }
 
-/// Where the faces come from: `[data.nia]`, `[data.folder]` or `[data.faces]`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Data {
-    Nia(nia::Config),
-    Folder(folder::Config),
-    Faces(faces::Config),
-}
-
 /// Images with a label map and an edge map.
 type Faces = Arc<dyn Dataset<2>>;
 
 impl Config {
     fn open(&self, split: Split) -> Result<Faces> {
         let faces: Faces = match &self.data {
-            Data::Nia(config) => Arc::new(nia::open(config, split)?),
-            Data::Folder(config) => Arc::new(folder::open(config, split)?),
-            Data::Faces(config) => Arc::new(faces::Faces::open(config, split)?),
+            FaceData::Nia(config) => Arc::new(nia::open(config, split)?),
+            FaceData::Folder(config) => Arc::new(folder::open(config, split)?),
+            FaceData::Faces(config) => Arc::new(faces::Faces::open(config, split)?),
         };
         if faces.classes().len() != self.model.classes {
             bail!(

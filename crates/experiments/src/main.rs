@@ -6,6 +6,7 @@ mod agrnet;
 mod bench;
 mod cli;
 mod data;
+mod face_data;
 #[cfg(test)]
 mod fuzz;
 mod gallery;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use sconce_data::{Folders, Inventory, Layout, Split, faces, folder, nia};
-use serde::Deserialize;
+use sconce_data::{Folders, Inventory, Layout, Split, faces};
 
 use super::arguments::{FolderArguments, SetArguments};
+use crate::face_data::FaceData;
 use crate::settings::Settings;
 
 /// What a set consists of.
@@ -14,15 +14,6 @@ pub(crate) enum Set {
     Files(Inventory),
     /// Faces that are drawn when they are read.
     Rendered(faces::Config),
-}
-
-/// The kinds of `[data]` that a config can have.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Data {
-    Nia(nia::Config),
-    Folder(folder::Config),
-    Faces(faces::Config),
 }
 
 impl SetArguments {
@@ -36,14 +27,14 @@ impl SetArguments {
         let settings = Settings::of_config(&self.set, &self.changes)
             .with_context(|| format!("{} is neither a folder nor a config", self.set))?;
         Ok(match self.data(&settings)? {
-            Data::Nia(config) => Set::Files(Inventory::of_nia(&config)?),
-            Data::Folder(config) => Set::Files(Inventory::of_folder(&config)?),
-            Data::Faces(config) => Set::Rendered(config),
+            FaceData::Nia(config) => Set::Files(Inventory::of_nia(&config)?),
+            FaceData::Folder(config) => Set::Files(Inventory::of_folder(&config)?),
+            FaceData::Faces(config) => Set::Rendered(config),
         })
     }
 
     /// The `[data]` of any experiment; what else the config holds is not looked at.
-    fn data(&self, settings: &Settings) -> Result<Data> {
+    fn data(&self, settings: &Settings) -> Result<FaceData> {
         let mut config: toml::Table = settings.parse()?;
         let data = config.remove("data").ok_or_else(|| anyhow!("{} has no [data]", self.set))?;
         data.try_into().map_err(|error: toml::de::Error| {

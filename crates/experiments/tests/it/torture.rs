@@ -1,5 +1,6 @@
 //! Runs that are killed, stopped and starved, and end with the weights of the run that was left alone.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -146,21 +147,30 @@ fn assert_resumes(change: impl Fn(String) -> String) {
 
 #[test]
 fn a_second_interrupt_stops_at_once() {
-    let place = Place::with(|text| text.replace("epochs = 2", "epochs = 10000"));
-    let mut child = start(&place, &["train", "tiny", "--save-every", "1step"]);
-    let begun = Instant::now();
-    while !place.path("runs").exists() || !place.only_run().join("checkpoints/last.safetensors").exists() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint within a minute");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    // Steps of seconds, so that the second interrupt meets the step that the first one lets end.
+    let place = Place::with(|text| {
+        let large = text.replace("size = 32", "size = 160").replace("[32, 32]", "[160, 160]");
+        large.replace("epochs = 2", "epochs = 10000").replace("batch = 4", "batch = 12")
+    });
+    let mut command = place.command(&["train", "tiny"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait(&mut child, Duration::from_secs(120), || {
+        place.path("runs/tiny").exists()
+            && std::fs::read_to_string(place.only_run().join("log.tsv"))
+                .is_ok_and(|log| log.lines().count() > 1)
+    });
     let id = child.id().to_string();
     let interrupt = || assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     interrupt();
+    let mut line = String::new();
+    let mut messages = BufReader::new(child.stderr.take().unwrap());
+    while !line.contains("Ctrl-C again stops at once") {
+        line.clear();
+        assert!(messages.read_line(&mut line).unwrap() > 0, "the first interrupt was not answered");
+    }
     interrupt();
-    let status = child.wait().unwrap();
-    // The first one alone ends the run in order if the second comes too late.
-    assert!(status.success() || status.code() == Some(130), "{status:?}");
-    assert!(place.run(&["eval", "tiny", "--checkpoint", "last"]).contains("mean F1"));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!place.only_run().join("checkpoints/last.safetensors").exists());
 }
 
 #[test]
@@ -200,6 +210,19 @@ fn the_same_seed_gives_the_same_run() {
     first.run(&["train", "tiny"]);
     second.run(&["train", "tiny"]);
     assert_eq!(weights(&first), weights(&second));
-    let printed = first.run(&["repro", first.only_run().to_str().unwrap()]);
+    let run = first.only_run();
+    let printed = first.run(&["repro", run.to_str().unwrap()]);
     assert!(printed.contains("the same weights"), "{printed}");
+    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
+    std::fs::write(run.join("config.toml"), config.replace("seed = 3\nepochs", "seed = 4\nepochs")).unwrap();
+    let message = first.fails(&["repro", run.to_str().unwrap(), "--out", "other"]);
+    assert!(message.contains("the runs differ: log.tsv parts at step 1:"), "{message}");
+}
+
+#[test]
+fn an_unfinished_run_is_repeated_to_where_it_stopped() {
+    let place = Place::new();
+    place.run(&["train", "tiny", "--stop-after", "4"]);
+    let printed = place.run(&["repro", place.only_run().to_str().unwrap()]);
+    assert!(printed.contains("again       4 steps") && printed.contains("the same weights"), "{printed}");
 }

@@ -25,7 +25,7 @@ use taps::{Matrices, join_taps};
 const LEAST_DILATION: usize = 3;
 /// Fewest channels on either side.
 const LEAST_CHANNELS: usize = 64;
-/// Products of which minimal filtering may save one without being preferred: it also transforms.
+/// Minimal filtering is preferred where this has so many times its products: it must make good for its transforms.
 const PREFERENCE: f64 = 1.5;
 /// Fewest result channels and pixels of a task, since each packs the other side for itself.
 const RESULTS: usize = 128;
