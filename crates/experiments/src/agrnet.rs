@@ -18,8 +18,8 @@ use sconce_losses::agrnet as loss;
 use sconce_models::Agrnet;
 use sconce_models::agrnet as model;
 use sconce_optim::{self as optim, Warmup, schedule};
-use sconce_runs::{Loaded, Run, Which};
-use sconce_tensors::{Corners, Parameters, resize_bilinear};
+use sconce_runs::{Run, Which};
+use sconce_tensors::{Corners, resize_bilinear};
 use serde::Deserialize;
 
 use crate::face_data::FaceData;
@@ -100,17 +100,6 @@ impl Trained {
 /// A network of constants: it records nothing for a backward pass, so its insides are freed as it goes.
 fn for_inference(config: &Config, tensors: HashMap<String, Tensor>) -> candle_core::Result<Agrnet> {
     Agrnet::new(&config.model, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
-}
-
-/// Puts a checkpoint's weights and running statistics into the network.
-fn restore(parameters: &Parameters, loaded: &Loaded) -> Result<()> {
-    let found = parameters.load(&loaded.checkpoint.part("model."))?;
-    match found.missing.first() {
-        None => Ok(()),
-        Some(name) => {
-            Err(loaded.foreign(format!("it lacks {name}, needed by the network of this config")).into())
-        }
-    }
 }
 
 /// Logits (1, classes, H, W) at the image's own size; the network sees the image at `size`.

@@ -23,6 +23,7 @@ mod report;
 mod repro;
 mod saving;
 mod settings;
+mod state;
 mod summary;
 mod synth;
 

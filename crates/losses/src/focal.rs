@@ -18,12 +18,16 @@ use crate::cross_entropy::mean_over_valid;
 ///
 /// When shapes do not fit, or a label is neither a class nor `ignore`: image, row, column and value are named.
 pub fn focal(logits: &Tensor, labels: &Tensor, gamma: f64, alpha: f64, ignore: u8) -> Result<Tensor> {
-    let losses = pixel_cross_entropy(logits, labels, None, ignore)?;
-    let focused = match gamma == 0.0 {
-        true => losses,
-        false => (&losses * doubt(&losses)?.powf(gamma)?)?,
-    };
-    mean_over_valid(&(focused * alpha)?, labels, ignore)
+    let losses = focused(pixel_cross_entropy(logits, labels, None, ignore)?, gamma)?;
+    mean_over_valid(&(losses * alpha)?, labels, ignore)
+}
+
+/// (1 - p)^gamma (-log p) from -log p.
+pub(crate) fn focused(losses: Tensor, gamma: f64) -> Result<Tensor> {
+    match gamma == 0.0 {
+        true => Ok(losses),
+        false => &losses * doubt(&losses)?.powf(gamma)?,
+    }
 }
 
 /// 1 - p, held off 0, where a power below 1 has an infinite slope.

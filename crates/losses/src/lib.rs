@@ -12,8 +12,10 @@
 //! | [`vertex_distance`] | vertices of a graph that come close to each other |
 //! | [`agrnet`](fn@agrnet) | all that AGRNet is trained with |
 //! | [`weighted_bce`] | wrong foreground, a missed pixel more than a false one |
+//! | [`binary_focal`] | wrong foreground, least where the network is sure already |
 //! | [`soft_f1`], [`dice`], [`dice_classes`] | little overlap |
 //! | [`combined`] | wrong classes and little overlap |
+//! | [`foreground`](fn@foreground) | whichever of these a config names for a foreground |
 //!
 //! ```
 //! use candle_core::{Device, Tensor, Var};
@@ -38,12 +40,14 @@
 #![forbid(unsafe_code)]
 
 pub mod agrnet;
+mod binary_focal;
 mod boundary;
 mod combined;
 mod cross_entropy;
 mod dice;
 mod edge;
 mod focal;
+pub mod foreground;
 mod overlap;
 mod soft_f1;
 mod targets;
@@ -51,12 +55,14 @@ mod vertex_distance;
 mod weighted_bce;
 
 pub use agrnet::agrnet;
+pub use binary_focal::binary_focal;
 pub use boundary::boundary_attention;
 pub use combined::combined;
 pub use cross_entropy::{cross_entropy, cross_entropy_weighted};
 pub use dice::{dice, dice_classes};
 pub use edge::edge_cross_entropy;
 pub use focal::focal;
+pub use foreground::foreground;
 pub use soft_f1::soft_f1;
 pub use vertex_distance::vertex_distance;
 pub use weighted_bce::weighted_bce;

@@ -17,13 +17,23 @@ use crate::cross_entropy::mean_over_valid;
 ///
 /// When shapes do not fit, or a label is not 0, 1 or `ignore`: image, row, column and value are named.
 pub fn weighted_bce(logits: &Tensor, labels: &Tensor, foreground_weight: f64, ignore: u8) -> Result<Tensor> {
+    let losses = pixel_bce(logits, labels, Some(&[1.0, foreground_weight as f32]), ignore)?;
+    mean_over_valid(&losses, labels, ignore)
+}
+
+/// The loss of every pixel (N, H, W), weighted by its label if there are weights; 0 where it is `ignore`.
+pub(crate) fn pixel_bce(
+    logits: &Tensor,
+    labels: &Tensor,
+    weights: Option<&[f32]>,
+    ignore: u8,
+) -> Result<Tensor> {
     if logits.rank() != 4 || logits.dim(1)? != 1 {
         bail!("binary cross entropy needs logits (N, 1, H, W), not {:?}", logits.dims());
     }
     // Two classes of which the first scores 0: their softmax is the sigmoid.
     let two = Tensor::cat(&[&logits.zeros_like()?, logits], 1)?;
-    let losses = pixel_cross_entropy(&two, labels, Some(&[1.0, foreground_weight as f32]), ignore)?;
-    mean_over_valid(&losses, labels, ignore)
+    pixel_cross_entropy(&two, labels, weights, ignore)
 }
 
 #[cfg(test)]

@@ -105,6 +105,22 @@ impl Checkpoints {
         Err(error)
     }
 
+    /// Whether there is anything to go on from.
+    pub fn can_resume(&self) -> bool {
+        self.file(LAST).exists() || self.file(PREVIOUS).exists()
+    }
+
+    /// The highest epoch whose checkpoint was kept, if any.
+    pub fn highest_epoch(&self) -> Option<Which> {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let epochs = files.filter_map(|file| {
+            let name = file.file_name();
+            let name = name.to_str()?.strip_prefix(EPOCH)?.strip_suffix(EXTENSION)?;
+            name.strip_suffix('.')?.parse().ok()
+        });
+        epochs.max().map(Which::Epoch)
+    }
+
     /// The file of a checkpoint, whether it exists or not.
     pub fn path(&self, which: &Which) -> PathBuf {
         match which {
@@ -236,7 +252,11 @@ mod tests {
         assert_eq!(step(&load(Which::Last)), 3);
         assert_eq!(step(&load(Which::Best)), 2);
         assert_eq!(step(&load(Which::Path(checkpoints.file(PREVIOUS)))), 2);
-        assert!(load(Which::Last).warning.is_none());
+        assert!(load(Which::Last).warning.is_none() && checkpoints.highest_epoch().is_none());
+        for epoch in [9, 10, 2] {
+            checkpoints.save(&Which::Epoch(epoch), &of_step(3)).unwrap();
+        }
+        assert_eq!(checkpoints.highest_epoch(), Some(Which::Epoch(10)));
         assert_eq!(fs::read_dir(&checkpoints.folder).unwrap().count(), 3);
     }
 

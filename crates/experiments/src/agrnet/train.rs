@@ -1,6 +1,5 @@
 //! The training loop of AGRNet.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -10,12 +9,12 @@ use sconce_data::{Batch, Loader, Split};
 use sconce_losses::agrnet::{self as loss, Terms};
 use sconce_metrics::Confusion;
 use sconce_models::Agrnet;
-use sconce_optim::{Optimizer, Schedule};
-use sconce_runs::{Checkpoint, Loaded, Run, Which, comparison, palette, write_report};
+use sconce_optim::Schedule;
+use sconce_runs::{Run, Which, comparison, palette, write_report};
 use sconce_tensors::Parameters;
 
 use super::evaluate::Scored;
-use super::{Config, Faces, evaluate, for_inference, restore};
+use super::{Config, Faces, evaluate, for_inference};
 use crate::cli::TrainArguments;
 use crate::gallery::Wanted;
 use crate::interrupt::Interrupt;
@@ -27,6 +26,7 @@ use crate::record::{Columns, Record};
 use crate::report;
 use crate::saving::Saving;
 use crate::settings::Settings;
+use crate::state::State;
 
 /// Of log.tsv, a row a step, whose last column counts the steps skipped so far, and of epochs.tsv, a row an epoch: scores of the
 /// held-out images.
@@ -88,7 +88,10 @@ fn train(
     let loader = Loader::new(faces, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
     let parameters = Parameters::new(config.seed, &Device::Cpu);
     let network = Agrnet::new(&config.model, parameters.builder())?;
-    let mut state = State::new(config, parameters, loader.batches_per_epoch())?;
+    let optimizer = config.optim.build(&parameters)?;
+    let steps = config.epochs * loader.batches_per_epoch();
+    let schedule = Schedule::new(&config.schedule, config.warmup.as_ref(), steps)?;
+    let mut state = State::new(parameters, optimizer, schedule);
     state.resume(run)?;
     let mut record = Record::open(run, config.log, COLUMNS, &state.at)?;
     let mut saving = Saving::new(run.checkpoints(), arguments.saving, state.at.step);
@@ -141,66 +144,6 @@ fn train(
         progress.note(&format!("skipped {} of {} steps, not finite", state.at.skipped, state.at.step));
     }
     Ok(End::Finished)
-}
-
-/// Everything that a step changes.
-struct State {
-    parameters: Parameters,
-    optimizer: Box<dyn Optimizer>,
-    schedule: Schedule,
-    at: Position,
-}
-
-impl State {
-    /// The start of a run, for the parameters of a network already built.
-    fn new(config: &Config, parameters: Parameters, steps_per_epoch: usize) -> Result<Self> {
-        let optimizer = config.optim.build(&parameters)?;
-        let schedule =
-            Schedule::new(&config.schedule, config.warmup.as_ref(), config.epochs * steps_per_epoch)?;
-        Ok(Self { parameters, optimizer, schedule, at: Position::default() })
-    }
-
-    /// Goes on from the run's last checkpoint, if it has one.
-    fn resume(&mut self, run: &Run) -> Result<()> {
-        let checkpoints = run.checkpoints();
-        if !checkpoints.path(&Which::Last).exists() {
-            return Ok(());
-        }
-        let loaded = checkpoints.load(&Which::Last, &Device::Cpu)?;
-        if let Some(warning) = &loaded.warning {
-            eprintln!("warning: {warning}; going on from {}", loaded.path.display());
-        }
-        restore(&self.parameters, &loaded)?;
-        self.optimizer.restore(&loaded.checkpoint.part("optim."))?;
-        self.schedule.restore(&schedule_state(&loaded)?)?;
-        self.at = Position::read(&loaded)?;
-        println!("resumed     after step {}, epoch {}", self.at.step, self.at.epoch);
-        Ok(())
-    }
-
-    fn checkpoint(&self) -> Checkpoint {
-        let mut checkpoint = Checkpoint::default();
-        checkpoint.add_part("model.", self.parameters.tensors());
-        checkpoint.add_part("optim.", self.optimizer.state());
-        for (key, value) in self.schedule.state() {
-            checkpoint.set(&format!("schedule.{key}"), value);
-        }
-        self.at.write(&mut checkpoint);
-        checkpoint
-    }
-
-    /// Takes the score of a finished epoch; true if it is the best so far.
-    fn end_epoch(&mut self, score: f64) -> bool {
-        self.at.end_epoch();
-        self.schedule.report(score);
-        self.at.is_best(score)
-    }
-}
-
-/// What [`Schedule::state`] gave when the checkpoint was written.
-fn schedule_state(loaded: &Loaded) -> Result<BTreeMap<String, f64>> {
-    let keys = loaded.checkpoint.state.keys().filter_map(|key| key.strip_prefix("schedule."));
-    keys.map(|key| Ok((key.to_owned(), loaded.state(&format!("schedule.{key}"))?))).collect()
 }
 
 /// What the targets of a batch are.
