@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::Random;
 
-/// Longest time to read one input, unless the target has its own. A slow one is read again: another program may have taken the processor.
+/// Longest time to read one input, unless the target has its own. A slow one is read again: another program may have slowed the memory.
 const LONGEST: Duration = Duration::from_secs(1);
 const READINGS: usize = 4;
 
@@ -196,10 +196,10 @@ impl Target {
 
     fn reading(&self) -> Result<Reading, String> {
         let mut result = Ok(Ok(()));
-        let start = Instant::now();
+        let clock = Clock::start();
         let read = || result = catch_unwind(AssertUnwindSafe(|| (self.read)(&self.path)));
         let memory = allocation_counter::measure(read).bytes_max;
-        let time = start.elapsed();
+        let time = clock.elapsed();
         let refusal = result.map_err(|panic| format!("a panic: {}", message(&*panic)))?.err();
         Ok(Reading { refusal, memory, time })
     }
@@ -254,6 +254,29 @@ impl Record {
             self.slowest.as_secs_f64() * 1e3,
         )
     }
+}
+
+/// Measures how long this thread computes: where the system tells it (Linux) other programs do not count.
+struct Clock {
+    start: Instant,
+    busy: Option<Duration>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: Instant::now(), busy: time_on_processor() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        let busy = self.busy.zip(time_on_processor());
+        busy.map_or_else(|| self.start.elapsed(), |(before, now)| now.saturating_sub(before))
+    }
+}
+
+/// Of this thread since it began.
+fn time_on_processor() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
 /// Waits until the worker ends or is silent for too long.
@@ -334,7 +357,8 @@ mod tests {
     fn a_slow_reader_is_found() {
         let (slow, _) = failure(|path| {
             let long = if text(path).starts_with("good") { Duration::ZERO } else { LONGEST * 11 / 10 };
-            thread::sleep(long);
+            let clock = Clock::start();
+            while clock.elapsed() < long {}
             Ok(())
         });
         assert!(slow.contains("longer than 1s"), "{slow}");
