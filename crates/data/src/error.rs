@@ -106,6 +106,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A part of the picture that cannot be found there.
+    #[error("part '{part}': {reason}; correct its region, or take the picture out")]
+    Part {
+        /// The part's name.
+        part: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// An image and a map of different size.
     #[error("{}: is {} x {} pixels (width x height), but {} is {} x {}; both must have one size", image.display(), image_size.0, image_size.1, target.display(), target_size.0, target_size.1)]
     SizeMismatch {

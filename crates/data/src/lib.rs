@@ -77,6 +77,7 @@ mod label;
 pub mod loader;
 pub mod nia;
 mod pairs;
+pub mod parts;
 mod plan;
 mod presence;
 mod random;
