@@ -207,7 +207,8 @@ struct Class {
     predicted: u64,
 }
 
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+/// A share; `None` of nothing.
+pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 

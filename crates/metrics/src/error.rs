@@ -1,4 +1,4 @@
-//! What can be wrong with the maps given to a [`Confusion`](crate::Confusion).
+//! What can be wrong with the maps and counts given to the scores of this crate.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum Map {
 }
 
 /// Maps or counts that cannot be scored. Counts stay as they were.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Error {
     /// The two maps have different numbers of pixels.
     Lengths {
@@ -46,6 +46,29 @@ pub enum Error {
         /// How many classes they were to cover.
         classes: usize,
     },
+    /// A probability that is NaN or outside 0..=1.
+    Probability {
+        /// Index of its first pixel in the slice.
+        position: usize,
+        /// The number found there.
+        value: f32,
+    },
+    /// Maps that do not have the size they are said to have.
+    Size {
+        /// How many pixels came.
+        pixels: usize,
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+    },
+    /// Counts within different distances cannot be merged.
+    Radii {
+        /// Radius of the one that was to grow, in pixels.
+        ours: u8,
+        /// Radius of the other, in pixels.
+        theirs: u8,
+    },
 }
 
 impl fmt::Display for Map {
@@ -72,6 +95,16 @@ impl fmt::Display for Error {
             }
             Error::Counts { found, classes } => {
                 write!(f, "{found} counts given, {classes} classes need {}", classes * classes)
+            }
+            Error::Probability { position, value } => {
+                write!(f, "probability {value} at pixel {position} is not within 0 to 1")
+            }
+            Error::Size { pixels, width, height } => {
+                let wanted = *width as u128 * *height as u128;
+                write!(f, "{pixels} pixels given, a map of {width} x {height} has {wanted}")
+            }
+            Error::Radii { ours, theirs } => {
+                write!(f, "counts within {theirs} pixels cannot be merged into counts within {ours} pixels")
             }
         }
     }

@@ -3,7 +3,9 @@
 //! A [`Confusion`] counts how often each true class was predicted as each class. It takes label maps one by one as byte
 //! slices, two of them merge into one (threads, machines, halves of a data set), and every score is a function of its
 //! counts: intersection over union, F1, precision, recall, pixel accuracy, and the F1 of merged classes ("both eyes").
-//! The crate knows nothing of tensors or files and depends on the standard library alone.
+//! One foreground class has scores of its own: [`Binary`] counts it, [`Thresholds`] counts it at every threshold of a
+//! probability, and [`Tolerant`] forgives thin lines a small shift. The crate knows nothing of tensors or files and
+//! depends on the standard library alone.
 //!
 //! A class that occurs neither in the truth nor in the prediction has no score: it is `None`, never NaN. Means run over
 //! the classes that have one; [`mean_over_all`] is the other convention of the literature.
@@ -28,10 +30,16 @@
 
 #![forbid(unsafe_code)]
 
+mod binary;
 mod confusion;
 mod error;
 mod groups;
+mod thresholds;
+mod tolerant;
 
+pub use binary::Binary;
 pub use confusion::{Confusion, mean_over_all, mean_over_present};
 pub use error::{Error, Map};
 pub use groups::helen_groups;
+pub use thresholds::{Point, Thresholds};
+pub use tolerant::Tolerant;
