@@ -105,7 +105,7 @@ impl Tolerant {
         if pixels.is_empty() {
             return 0;
         }
-        let rows: Vec<_> = others.chunks_exact(width).map(|row| distances(row)).collect();
+        let rows: Vec<_> = others.chunks_exact(width).map(distances).collect();
         let radius = usize::from(self.radius);
         let mut within = vec![false; width];
         let mut found = 0;
@@ -114,8 +114,9 @@ impl Tolerant {
                 continue;
             }
             within.fill(false);
-            for other in y.saturating_sub(radius)..(y + radius + 1).min(rows.len()) {
-                let Some(distances) = &rows[other] else { continue };
+            let first = y.saturating_sub(radius);
+            for (other, distances) in rows.iter().enumerate().skip(first).take(y + radius + 1 - first) {
+                let Some(distances) = distances else { continue };
                 let reach = (radius * radius - y.abs_diff(other).pow(2)).isqrt() as u16;
                 within.iter_mut().zip(distances).for_each(|(within, d)| *within |= *d <= reach);
             }
