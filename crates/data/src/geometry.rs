@@ -14,21 +14,28 @@ pub(crate) struct Geometry {
     pub(crate) width: u32,
     /// Output size in pixels.
     pub(crate) height: u32,
+    /// Size of the sample in pixels, whose shape a turn keeps. None: that of what is warped.
+    pub(crate) sample: Option<(u32, u32)>,
+    /// Width and height of the whole picture in output pixels, of which the output is a window.
+    pub(crate) picture: (u32, u32),
+    /// The window's left and upper edge in that picture; below 0 it begins before the picture.
+    pub(crate) corner: (i64, i64),
     /// Above 1 the source is zoomed out: more of it, and what lies beyond, is seen.
     pub(crate) scale: f64,
-    /// Rotation of the content about the centre in degrees, clockwise as seen.
+    /// Rotation of the content about the output's centre in degrees, clockwise as seen.
     pub(crate) degrees: f64,
 }
 
 impl Geometry {
     /// A plain resize.
     pub(crate) fn resize(width: u32, height: u32) -> Self {
-        Self { width, height, scale: 1.0, degrees: 0.0 }
+        let picture = (width, height);
+        Self { width, height, sample: None, picture, corner: (0, 0), scale: 1.0, degrees: 0.0 }
     }
 
     /// True when nothing turns and the whole source fills the output.
     pub(crate) fn is_resize(&self) -> bool {
-        *self == Self::resize(self.width, self.height)
+        *self == Self { sample: self.sample, ..Self::resize(self.width, self.height) }
     }
 
     /// True when every output pixel of a source of this size is the source pixel of the same place.
@@ -39,23 +46,29 @@ impl Geometry {
     /// Source pixels per output pixel, along the axis that shrinks less.
     pub(crate) fn shrink(&self, (width, height): (u32, u32)) -> f64 {
         let ratio = |source, output| f64::from(source) / f64::from(output);
-        ratio(width, self.width).min(ratio(height, self.height)) * self.scale
+        ratio(width, self.picture.0).min(ratio(height, self.picture.1)) * self.scale
     }
 
     /// Calls `pixel` for every output pixel in reading order with its place in a source of this size, in pixels
     /// from the top left corner, or `None` outside of it.
     fn places(&self, size: (u32, u32), mut pixel: impl FnMut(Option<(f64, f64)>)) {
         let (columns, rows) = (f64::from(size.0), f64::from(size.1));
-        let (width, height) = (f64::from(self.width), f64::from(self.height));
+        let (width, height) = (f64::from(self.picture.0), f64::from(self.picture.1));
+        let (half_width, half_height) = (f64::from(self.width) / 2.0, f64::from(self.height) / 2.0);
         let (sine, cosine) = self.degrees.to_radians().sin_cos();
+        // A shrunken copy has not quite the sample's shape, because its sides are whole pixels.
+        let shape = self.sample.unwrap_or(size);
+        let taller = (f64::from(shape.1) * columns) / (f64::from(shape.0) * rows);
+        let centre_u = (self.corner.0 as f64 + half_width) * columns / width;
+        let centre_v = (self.corner.1 as f64 + half_height) * rows / height;
         for y in 0..self.height {
             // The picture is stretched to the output's shape, as a plain resize does, and turned before that, so
             // that a turned face keeps its shape. One division keeps whole numbers whole.
-            let down = (f64::from(y) + 0.5 - height / 2.0) * rows / height * self.scale;
+            let down = (f64::from(y) + 0.5 - half_height) * rows / height * self.scale;
             for x in 0..self.width {
-                let across = (f64::from(x) + 0.5 - width / 2.0) * columns / width * self.scale;
-                let u = columns / 2.0 + cosine * across + sine * down;
-                let v = rows / 2.0 - sine * across + cosine * down;
+                let across = (f64::from(x) + 0.5 - half_width) * columns / width * self.scale;
+                let u = centre_u + cosine * across + sine * down * taller;
+                let v = centre_v - sine * across / taller + cosine * down;
                 let inside = u >= 0.0 && v >= 0.0 && u < columns && v < rows;
                 pixel(inside.then_some((u, v)));
             }
@@ -176,7 +189,7 @@ mod tests {
     #[test]
     fn a_quarter_turn_is_clockwise_and_exact() {
         let labels = blocks(13, 13, 3);
-        let geometry = Geometry { width: 13, height: 13, scale: 1.0, degrees: 90.0 };
+        let geometry = Geometry { degrees: 90.0, ..Geometry::resize(13, 13) };
         let inner = |map: &GrayImage| imageops::crop_imm(map, 1, 1, 11, 11).to_image();
         assert_eq!(inner(&warp_labels(&labels, geometry).0), inner(&imageops::rotate90(&labels)));
     }
@@ -184,7 +197,7 @@ mod tests {
     #[test]
     fn a_larger_scale_shows_void_around_the_picture() {
         let labels = GrayImage::from_pixel(8, 8, Luma([3]));
-        let geometry = Geometry { width: 8, height: 8, scale: 2.0, degrees: 0.0 };
+        let geometry = Geometry { scale: 2.0, ..Geometry::resize(8, 8) };
         let (warped, inside) = warp_labels(&labels, geometry);
         let want = GrayImage::from_fn(8, 8, |x, y| {
             Luma([if (2..6).contains(&x) && (2..6).contains(&y) { 3 } else { VOID }])
@@ -196,7 +209,7 @@ mod tests {
     #[test]
     fn colours_between_pixels_are_interpolated() {
         let image = RgbImage::from_fn(4, 4, |x, y| Rgb([40 * x as u8, 40 * y as u8, 9]));
-        let zoomed_in = Geometry { width: 4, height: 4, scale: 0.5, degrees: 0.0 };
+        let zoomed_in = Geometry { scale: 0.5, ..Geometry::resize(4, 4) };
         let warped = warp_image(&image, zoomed_in);
         // Output centres lie at 1.25, 1.75, 2.25 and 2.75 of the source, whose centres are 0.5, 1.5, 2.5 and 3.5.
         let row: Vec<u8> = (0..4).map(|x| warped.get_pixel(x, 0)[0]).collect();
@@ -235,7 +248,7 @@ mod tests {
             size in (20u32..60, 20u32..60), output in (16u32..60, 16u32..60), scale in 0.75f64..1.25, degrees in -60f64..60.0,
         ) {
             let labels = blocks(size.0, size.1, 8);
-            let geometry = Geometry { width: output.0, height: output.1, scale, degrees };
+            let geometry = Geometry { scale, degrees, ..Geometry::resize(output.0, output.1) };
             let (warped, inside) = warp_labels(&labels, geometry);
             let image = warp_image(&coloured(&labels), geometry);
             // One source pixel reaches this many output pixels, on each side.

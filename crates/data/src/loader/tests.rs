@@ -61,7 +61,12 @@ fn augmented() -> augment::Config {
         rotation_limit: 60.0,
     };
     let colour = augment::Colour { brightness: 0.2, contrast: 0.2, saturation: 0.2 };
-    augment::Config { size: [16, 18], flip: 0.5, affine: Some(affine), colour: Some(colour) }
+    augment::Config {
+        flip: 0.5,
+        affine: Some(affine),
+        colour: Some(colour),
+        ..augment::Config::resize_only([16, 18])
+    }
 }
 
 fn loader(set: Arc<dyn Dataset<2>>, config: Config) -> Loader<2> {
