@@ -16,6 +16,7 @@ use crate::edges::edge_map;
 use crate::error::Error;
 use crate::inventory::{Inventory, Item};
 use crate::label::{Indices, is_label, read_indices};
+use crate::mask_values::read_as;
 use crate::presence::Presence;
 use crate::rgb::read_rgb;
 use same::{Fingerprint, Hashing};
@@ -39,7 +40,7 @@ pub enum Edges {
 pub fn check(set: &Inventory, edges: Edges, progress: &(dyn Fn() + Sync)) -> Vec<Defect> {
     let hashing = Hashing::new();
     let look = |item: &Item| {
-        let finding = look_at(item, set.class_count(), edges, &hashing);
+        let finding = look_at(set, item, edges, &hashing);
         progress();
         finding
     };
@@ -64,10 +65,11 @@ struct Finding {
     fingerprint: Option<Fingerprint>,
 }
 
-fn look_at(item: &Item, classes: usize, edges: Edges, hashing: &Hashing) -> Finding {
+fn look_at(set: &Inventory, item: &Item, edges: Edges, hashing: &Hashing) -> Finding {
     let mut defects = Vec::new();
+    let classes = set.class_count();
     let image = keep(read_rgb(&item.image), &mut defects);
-    let labels = keep(read_indices(&item.labels), &mut defects);
+    let labels = keep(read_as(&item.labels, classes, set.mask_values), &mut defects);
     let image_size = image.as_ref().map(RgbImage::dimensions);
     let labels = labels.map(|labels| {
         defects.extend(other_size(&item.labels, &labels, item, image_size));

@@ -26,15 +26,16 @@ impl Classes {
                 format!("'{name}' stands twice; a flip exchanges a class with one other"),
             );
         }
-        let label = |name: &String| position(names, name);
+        let label = |name: &String| position(names, name, "swaps");
         let pairs = swaps.iter().map(|[left, right]| Ok((label(left)?, label(right)?)));
         Ok(Self { names: names.to_vec(), swaps: pairs.collect::<Result<_, Error>>()? })
     }
 }
 
-fn position(names: &[String], name: &str) -> Result<u8, Error> {
+/// The label of a class; `place` is the setting that names it.
+pub(crate) fn position(names: &[String], name: &str, place: &'static str) -> Result<u8, Error> {
     let found = names.iter().position(|n| n == name).and_then(|label| u8::try_from(label).ok());
-    found.ok_or_else(|| Error::UnknownClass { name: name.into(), place: "swaps", allowed: names.to_vec() })
+    found.ok_or_else(|| Error::UnknownClass { name: name.into(), place, allowed: names.to_vec() })
 }
 
 fn repeated(names: &[String]) -> Option<&String> {

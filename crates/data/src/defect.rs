@@ -246,6 +246,17 @@ impl From<Error> for Defect {
                 Self::TooLarge { file: path, size: (width, height), limit }
             }
             Error::LabelFormat { path, found } => Self::NoIndexMap { file: path, found },
+            Error::MaskValue { path, row, column, value } => {
+                let found = format!("no mask of 0 and 255: it holds {value} at row {row}, column {column}");
+                Self::NoIndexMap { file: path, found }
+            }
+            Error::AmbiguousMask { path, row, column } => {
+                let found = format!(
+                    "a mask of 0 and 255 alone (255 first at row {row}, column {column}), and 255 is void; \
+                     mask-values in [data.folder] says what it means"
+                );
+                Self::NoIndexMap { file: path, found }
+            }
             Error::Image { path, reason } => Self::Unreadable { file: path, reason },
             Error::Io { path, action, source } => {
                 Self::Unreadable { file: path, reason: format!("cannot {action}: {source}") }

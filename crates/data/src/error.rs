@@ -98,6 +98,28 @@ pub enum Error {
         /// Number of classes of the set.
         classes: usize,
     },
+    /// A map that should be black and white and is not.
+    #[error("{}: value {value} at row {row}, column {column} is neither 0 nor 255, as mask-values = \"0-255\" says; redraw the mask in black and white, or take mask-values out of the config if its values are class indices", path.display())]
+    MaskValue {
+        /// The file.
+        path: PathBuf,
+        /// Row of the first such pixel, from 0 at the top.
+        row: u32,
+        /// Column of the first such pixel, from 0 at the left.
+        column: u32,
+        /// The value found.
+        value: u16,
+    },
+    /// A map of a set with two classes that is black and white, so that its second class may be stored as void.
+    #[error("{}: holds 0 and 255 alone (255 first at row {row}, column {column}), and 255 is void; set mask-values = \"0-255\" in [data.folder] if it means the second class, or mask-values = \"index\" if it means void", path.display())]
+    AmbiguousMask {
+        /// The file.
+        path: PathBuf,
+        /// Row of the first pixel of 255, from 0 at the top.
+        row: u32,
+        /// Its column, from 0 at the left.
+        column: u32,
+    },
     /// An annotation that does not say where the face is.
     #[error("{}: {reason}; correct the annotation or take the photograph out", path.display())]
     Annotation {

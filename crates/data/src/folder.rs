@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::classes::Classes;
 use crate::dataset::Split;
 use crate::error::Error;
+use crate::mask_values::MaskValues;
 use crate::pairs::{Files, PICTURES, Pairs, file_of, read_ids, stems};
 use crate::random::{Purpose, stream};
 
@@ -25,6 +26,9 @@ pub struct Config {
     /// Sub-folder of edge maps, `.png` of the same stem, any number but 0 an edge. Without it edges are made from
     /// the labels.
     pub edges: Option<PathBuf>,
+    /// What the numbers of the label maps mean. Without it they are class indices, and in a set of two classes a map
+    /// of 0 and 255 alone is an error, because nobody can tell whether 255 is void or the second class.
+    pub mask_values: Option<MaskValues>,
     /// Class names in label order. Labels may also be 255, which is no class.
     pub classes: Vec<String>,
     /// Pairs of class names that a horizontal flip exchanges.
@@ -75,7 +79,7 @@ pub struct Counts {
 /// # Errors
 /// A missing folder, list or file, an id in two splits, an empty split, or classes and swaps that do not agree.
 pub fn open(config: &Config, split: Split) -> Result<Pairs, Error> {
-    let classes = Classes::new(&config.classes, &config.swaps)?;
+    let classes = config.checked_classes()?;
     if !config.root.is_dir() {
         return Err(Error::MissingFolder { path: config.root.clone(), role: "root of the set".into() });
     }
@@ -105,7 +109,23 @@ pub fn open(config: &Config, split: Split) -> Result<Pairs, Error> {
             id,
         })
     });
-    Ok(Pairs { files: files.collect::<Result<_, Error>>()?, classes, edge_files: edge_files.is_some() })
+    Ok(Pairs {
+        files: files.collect::<Result<_, Error>>()?,
+        classes,
+        mask_values: config.mask_values,
+        edge_files: edge_files.is_some(),
+    })
+}
+
+impl Config {
+    /// The classes, if names, swaps and mask values agree.
+    pub(crate) fn checked_classes(&self) -> Result<Classes, Error> {
+        if self.mask_values == Some(MaskValues::BlackWhite) && self.classes.len() != 2 {
+            let reason = format!("\"0-255\" tells two classes apart, but there are {}", self.classes.len());
+            return Err(Error::Config { key: "mask-values", reason });
+        }
+        Classes::new(&self.classes, &self.swaps)
+    }
 }
 
 /// The ids of a split's list. No other list may hold one of them: the files are the same ones.

@@ -5,10 +5,13 @@ mod part;
 
 use std::path::{Path, PathBuf};
 
+use image::GrayImage;
+
 use crate::classes::Classes;
 use crate::dataset::Split;
 use crate::defect::Defect;
 use crate::error::Error;
+use crate::mask_values::{MaskValues, read_labels_as};
 use crate::{folder, nia};
 
 /// A set as it lies on disk, for tools that look at all of it.
@@ -22,6 +25,8 @@ pub struct Inventory {
     pub layout: Layout,
     /// Class names in label order; none where nobody said what the classes are.
     pub classes: Option<Vec<String>>,
+    /// What the numbers of the label maps mean, where a config says so.
+    pub mask_values: Option<MaskValues>,
     /// Every image that has a label map: by split and list, then those in no list, by name.
     pub items: Vec<Item>,
     /// What is wrong with folders, lists and names. The files themselves were not opened.
@@ -79,7 +84,7 @@ impl Inventory {
     /// # Errors
     /// A missing root, classes and swaps that do not agree, or counts beyond the number of images.
     pub fn of_folder(config: &folder::Config) -> Result<Self, Error> {
-        Classes::new(&config.classes, &config.swaps)?;
+        config.checked_classes()?;
         layout::folder(config)
     }
 
@@ -120,6 +125,14 @@ impl Inventory {
             return Err(Error::Config { key: "folder", reason });
         }
         layout::directory(root, folders, None, None)
+    }
+
+    /// The label map of an item.
+    ///
+    /// # Errors
+    /// As for [`read_labels`](crate::read_labels), and for numbers that are not what the set says.
+    pub fn labels(&self, item: &Item) -> Result<GrayImage, Error> {
+        read_labels_as(&item.labels, self.class_count(), self.mask_values)
     }
 
     /// Number of items of a split.

@@ -73,7 +73,12 @@ pub fn open(config: &Config, split: Split) -> Result<Pairs, Error> {
     });
     let names = CLASSES.map(String::from).to_vec();
     let classes = Classes { names, swaps: SWAPS.to_vec() };
-    Ok(Pairs { files: files.collect::<Result<_, Error>>()?, classes, edge_files: edge_files.is_some() })
+    Ok(Pairs {
+        files: files.collect::<Result<_, Error>>()?,
+        classes,
+        mask_values: None,
+        edge_files: edge_files.is_some(),
+    })
 }
 
 /// Ending of label and edge maps as delivered.

@@ -12,7 +12,8 @@ use crate::classes::Classes;
 use crate::dataset::{Dataset, Map, Sample};
 use crate::edges::edge_map;
 use crate::error::Error;
-use crate::label::{read_labels, read_mask};
+use crate::label::read_mask;
+use crate::mask_values::{MaskValues, read_labels_as};
 use crate::rgb::read_rgb;
 
 /// Images with label maps and edge maps, read from files.
@@ -24,6 +25,8 @@ use crate::rgb::read_rgb;
 pub struct Pairs {
     pub(crate) files: Vec<Files>,
     pub(crate) classes: Classes,
+    /// What the numbers of the label maps mean, where the set says so.
+    pub(crate) mask_values: Option<MaskValues>,
     /// Whether the set has an edge folder: its files then stay masks, because they need not be label borders.
     pub(crate) edge_files: bool,
 }
@@ -57,7 +60,8 @@ impl Dataset<2> for Pairs {
                 target_size: map.dimensions(),
             })
         };
-        let labels = same_size(read_labels(&files.labels, self.classes.names.len())?, &files.labels)?;
+        let labels = read_labels_as(&files.labels, self.classes.names.len(), self.mask_values)?;
+        let labels = same_size(labels, &files.labels)?;
         let edges = match &files.edges {
             Some(path) => same_size(read_mask(path)?, path)?,
             None => edge_map(&labels),

@@ -6,7 +6,6 @@ use rayon::prelude::*;
 use crate::dataset::VOID;
 use crate::error::Error;
 use crate::inventory::{Inventory, Item};
-use crate::label::read_labels;
 use crate::rgb::read_rgb;
 
 /// Counts over images and their label maps.
@@ -81,7 +80,7 @@ impl Stats {
     /// Returns the counts and what could not be read, which is not in the counts.
     #[must_use]
     pub fn of_inventory(set: &Inventory, progress: &(dyn Fn() + Sync)) -> (Self, Vec<Error>) {
-        let read = |index: usize| read_pair(&set.items[index], set.class_count());
+        let read = |index: usize| read_pair(set, &set.items[index]);
         Self::collect(set.items.len(), read, progress)
     }
 
@@ -256,8 +255,8 @@ impl Stats {
     }
 }
 
-fn read_pair(item: &Item, classes: usize) -> Result<(RgbImage, GrayImage), Error> {
-    let (image, labels) = (read_rgb(&item.image)?, read_labels(&item.labels, classes)?);
+fn read_pair(set: &Inventory, item: &Item) -> Result<(RgbImage, GrayImage), Error> {
+    let (image, labels) = (read_rgb(&item.image)?, set.labels(item)?);
     if image.dimensions() == labels.dimensions() {
         return Ok((image, labels));
     }

@@ -10,6 +10,7 @@ use crate::edges::edge_map;
 use crate::error::Error;
 
 /// A set in memory: sample `i` is a picture of blocks that depends on `i` alone.
+#[derive(Debug)]
 pub(crate) struct Blocks {
     pub(crate) samples: usize,
     pub(crate) size: (u32, u32),

@@ -28,6 +28,7 @@ pub(super) fn nia(root: &Path, val_every: Option<usize>) -> Result<Inventory, Er
         root: root.to_path_buf(),
         layout: Layout::Nia,
         classes: Some(CLASSES.map(String::from).to_vec()),
+        mask_values: None,
         items: Vec::new(),
         defects: Vec::new(),
     };
@@ -58,6 +59,7 @@ pub(super) fn folder(config: &folder::Config) -> Result<Inventory, Error> {
         return Err(Error::MissingFolder { path: root.clone(), role: "root of the set".into() });
     }
     let mut set = empty(root, Some(config.classes.clone()));
+    set.mask_values = config.mask_values;
     let images = root.join(&config.images);
     let edges = config.edges.as_ref().map(|edges| root.join(edges));
     let folders = [Some(images.clone()), Some(root.join(&config.masks)), edges];
@@ -130,6 +132,7 @@ fn empty(root: &Path, classes: Option<Vec<String>>) -> Inventory {
         root: root.to_path_buf(),
         layout: Layout::Folder,
         classes,
+        mask_values: None,
         items: Vec::new(),
         defects: Vec::new(),
     }

@@ -72,6 +72,7 @@ fn plain_folder(root: &Path) -> folder::Config {
         images: "train/images".into(),
         masks: "train/labels".into(),
         edges: None,
+        mask_values: None,
         classes: ["skin", "hair"].map(String::from).into(),
         swaps: Vec::new(),
         split: folder::Parts::Lists(folder::Lists {

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use image::GrayImage;
 use rayon::prelude::*;
-use sconce_data::{
-    Canny, Error, Folders, Inventory, Item, Layout, edge_map, read_labels, read_rgb, write_index_png,
-};
+use sconce_data::{Canny, Error, Folders, Inventory, Item, Layout, edge_map, read_rgb, write_index_png};
 
 use super::arguments::{EdgeMethod, EdgesArguments};
 use super::output::{Counter, counted, print, tell};
@@ -29,9 +27,7 @@ pub(crate) fn run(arguments: &EdgesArguments) -> Result<()> {
     let counter = Counter::new("edges", set.items.len());
     let make = |(item, target): (&Item, &PathBuf)| -> Option<Error> {
         let edges = match arguments.method {
-            EdgeMethod::Neighbours => {
-                read_labels(&item.labels, set.class_count()).map(|labels| edge_map(&labels))
-            }
+            EdgeMethod::Neighbours => set.labels(item).map(|labels| edge_map(&labels)),
             EdgeMethod::Canny => read_rgb(&item.image).map(|image| canny.edges(&image)),
         };
         counter.step();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
-use sconce_data::{Fractions, Inventory, Presence, Split, VOID, read_labels, stratified_split, write_ids};
+use sconce_data::{Fractions, Inventory, Item, Presence, Split, VOID, stratified_split, write_ids};
 use sconce_runs::Table;
 
 use super::arguments::SplitArguments;
@@ -31,12 +31,12 @@ pub(crate) fn run(arguments: &SplitArguments) -> Result<()> {
 /// The labels of every map.
 fn read_presence(set: &Inventory) -> Result<Vec<Presence>> {
     let counter = Counter::new("split", set.items.len());
-    let read = |labels: &PathBuf| {
-        let found = read_labels(labels, set.class_count()).map(|map| Presence::of(&map));
+    let read = |item: &Item| {
+        let found = set.labels(item).map(|map| Presence::of(&map));
         counter.step();
         found
     };
-    let read: Vec<_> = set.items.par_iter().map(|item| read(&item.labels)).collect();
+    let read: Vec<_> = set.items.par_iter().map(read).collect();
     drop(counter);
     let (mut labels, mut errors) = (Vec::new(), Vec::new());
     for result in read {
