@@ -7,6 +7,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,8 +19,11 @@ use crate::Random;
 const LONGEST: Duration = Duration::from_secs(1);
 const READINGS: usize = 4;
 
-/// After this time without an answer the reader hangs.
+/// After computing so long without an answer the reader hangs.
 const HANGS: Duration = Duration::from_secs(60);
+
+/// After so long without an answer it does, whether it computes or waits.
+const SILENT: Duration = Duration::from_secs(20 * 60);
 
 /// Longest input, in bytes.
 const LONGEST_INPUT: usize = 1 << 18;
@@ -123,8 +127,18 @@ impl Target {
         let search = Search::of_environment(inputs);
         let (name, path) = (self.name, self.path.clone());
         let (alive, watched) = channel();
-        let worker = thread::spawn(move || self.search(&search, corpus, damage, &alive));
-        wait(&watched, || panic!("{name}: no answer within {HANGS:?}; the input is {}", path.display()));
+        let thread = Arc::new(OnceLock::new());
+        let own = Arc::clone(&thread);
+        let worker = thread::spawn(move || {
+            if let Some(account) = account_of_this_thread() {
+                own.get_or_init(|| account);
+            }
+            self.search(&search, corpus, damage, &alive);
+        });
+        let busy = || thread.get().and_then(|account| time_in(account));
+        wait(&watched, busy, || {
+            panic!("{name}: no answer within {HANGS:?}; the input is {}", path.display())
+        });
         if let Err(panic) = worker.join() {
             resume_unwind(panic);
         }
@@ -275,16 +289,32 @@ impl Clock {
 
 /// Of this thread since it began.
 fn time_on_processor() -> Option<Duration> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    time_in(Path::new("/proc/thread-self/schedstat"))
+}
+
+/// The time that a thread's account (Linux) says it has been computing.
+fn time_in(account: &Path) -> Option<Duration> {
+    let text = fs::read_to_string(account).ok()?;
     text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
-/// Waits until the worker ends or is silent for too long.
-fn wait(watched: &Receiver<()>, hangs: impl Fn()) {
+/// Where other threads find this one's account.
+fn account_of_this_thread() -> Option<PathBuf> {
+    Some(Path::new("/proc").join(fs::read_link("/proc/thread-self").ok()?).join("schedstat"))
+}
+
+/// Waits until the worker ends, or is silent for too long; `busy` tells how long it has been computing.
+fn wait(watched: &Receiver<()>, busy: impl Fn() -> Option<Duration>, hangs: impl Fn()) {
+    let (mut answered, mut before) = (Instant::now(), busy());
     loop {
         match watched.recv_timeout(HANGS) {
-            Ok(()) => {}
-            Err(RecvTimeoutError::Timeout) => return hangs(),
+            Ok(()) => (answered, before) = (Instant::now(), busy()),
+            Err(RecvTimeoutError::Timeout) => {
+                let computed = before.zip(busy()).map(|(before, now)| now.saturating_sub(before));
+                if computed.is_none_or(|time| time >= HANGS) || answered.elapsed() >= SILENT {
+                    return hangs();
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
