@@ -12,33 +12,26 @@
 mod backdrop;
 mod beard;
 mod brows;
-mod canvas;
 mod class;
 mod clothes;
-mod colour;
-mod dice;
 mod ears;
 mod eyes;
-mod geometry;
 mod glasses;
 mod hair;
 mod hat;
 mod head;
-mod light;
-mod mask;
 mod mouth;
 mod necklace;
-mod noise;
 mod nose;
 mod occluder;
-mod path;
+mod pose;
 mod scene;
-mod sensor;
 mod torso;
 
 use serde::Deserialize;
 
 use crate::dataset::{Dataset, Sample, Split};
+use crate::drawing::{canvas, colour, dice, geometry, light, mask, noise, path, sensor};
 use crate::edges::edge_map;
 use crate::error::Error;
 use crate::nia;
@@ -84,7 +77,7 @@ pub struct Faces {
 /// ```
 #[must_use]
 pub fn render(seed: u64, index: u64, size: u32) -> Sample<2> {
-    let scene = Scene::draw(&mut Dice::of_face(seed, index));
+    let scene = Scene::draw(&mut Dice::of_sample(seed, index));
     let mut canvas = Canvas::new(size as usize, None);
     scene.paint(&mut canvas);
     scene.expose(&mut canvas);

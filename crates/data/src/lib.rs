@@ -65,6 +65,7 @@ mod colour;
 pub mod crop;
 mod dataset;
 mod defect;
+mod drawing;
 mod edges;
 mod error;
 pub mod faces;

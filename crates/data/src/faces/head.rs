@@ -6,11 +6,12 @@ use super::canvas::{Blob, Canvas};
 use super::class;
 use super::colour::{self, Rgb};
 use super::dice::Dice;
-use super::geometry::{Point, Point3, Pose, mix, pt, pt3};
+use super::geometry::{Point, Point3, mix, pt, pt3};
 use super::light::Light;
 use super::mask::Mask;
 use super::noise::noise;
 use super::path::{Path, curve};
+use super::pose::Pose;
 
 /// What every part of a portrait needs to know.
 #[derive(Debug, Clone)]

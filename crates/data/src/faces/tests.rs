@@ -56,7 +56,7 @@ fn class_values_are_the_places_of_their_names() {
 /// A scene painted without light, each part in a colour of its class.
 fn flat(index: u64, size: usize) -> (RgbImage, GrayImage) {
     let mut canvas = Canvas::new(size, Some(class_colour));
-    Scene::draw(&mut Dice::of_face(3, index)).paint(&mut canvas);
+    Scene::draw(&mut Dice::of_sample(3, index)).paint(&mut canvas);
     canvas.into_images()
 }
 

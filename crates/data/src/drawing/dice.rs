@@ -1,63 +1,63 @@
-//! The one source of chance: a ChaCha stream per face.
+//! The one source of chance: a ChaCha stream per sample.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// Draws for one face, or for one texture of it.
+/// Draws for one sample of a procedural set, or for one texture of it.
 ///
 /// The draws use the generator's raw words only, so they are the same with every version of `rand`.
-pub(super) struct Dice(ChaCha8Rng);
+pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {
-    /// The stream of face `index` in the set of `seed`.
-    pub(super) fn of_face(seed: u64, index: u64) -> Self {
+    /// The stream of sample `index` in the set of `seed`.
+    pub(crate) fn of_sample(seed: u64, index: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(index);
         Self(rng)
     }
 
     /// A stream of its own for a texture, so that its length does not shift what follows.
-    pub(super) fn of_texture(seed: u64) -> Self {
+    pub(crate) fn of_texture(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
     /// A seed for [`Dice::of_texture`].
-    pub(super) fn seed(&mut self) -> u64 {
+    pub(crate) fn seed(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    pub(super) fn word(&mut self) -> u32 {
+    pub(crate) fn word(&mut self) -> u32 {
         self.0.next_u32()
     }
 
     /// Uniform in `low..high`.
-    pub(super) fn range(&mut self, low: f32, high: f32) -> f32 {
+    pub(crate) fn range(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * ((self.0.next_u32() >> 8) as f32 / (1 << 24) as f32)
     }
 
     /// About normal: the sum of four uniform draws, never beyond 3.5 deviations.
-    pub(super) fn normal(&mut self, mean: f32, deviation: f32) -> f32 {
+    pub(crate) fn normal(&mut self, mean: f32, deviation: f32) -> f32 {
         let sum: f32 = (0..4).map(|_| self.range(-0.5, 0.5)).sum();
         mean + deviation * sum * 3.0_f32.sqrt()
     }
 
     /// True with this probability, 0..=1.
-    pub(super) fn chance(&mut self, probability: f32) -> bool {
+    pub(crate) fn chance(&mut self, probability: f32) -> bool {
         self.range(0.0, 1.0) < probability
     }
 
     /// -1 or 1.
-    pub(super) fn sign(&mut self) -> f32 {
+    pub(crate) fn sign(&mut self) -> f32 {
         if self.chance(0.5) { 1.0 } else { -1.0 }
     }
 
     /// Uniform in `0..count`.
-    pub(super) fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         (self.range(0.0, count as f32) as usize).min(count - 1)
     }
 
     /// One of a few, all as likely.
-    pub(super) fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())].clone()
     }
 }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_stream_depends_on_seed_and_index() {
-        let draw = |seed, index| Dice::of_face(seed, index).seed();
+        let draw = |seed, index| Dice::of_sample(seed, index).seed();
         assert_eq!(draw(1, 2), draw(1, 2));
         assert_ne!(draw(1, 2), draw(1, 3));
         assert_ne!(draw(1, 2), draw(2, 2));

@@ -5,12 +5,12 @@ use super::path::Path;
 
 /// Coverage of a rectangle of pixels, each value 0..=1; outside the rectangle it is 0.
 #[derive(Debug, Clone)]
-pub(super) struct Mask {
+pub(crate) struct Mask {
     /// First column and row.
-    pub(super) left: usize,
-    pub(super) top: usize,
-    pub(super) width: usize,
-    pub(super) height: usize,
+    pub(crate) left: usize,
+    pub(crate) top: usize,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
     /// Rows of `width + 2` values, of which those within the row's span count.
     cover: Vec<f32>,
     /// First and one past the last column that can be covered, for each row, relative to `left`.
@@ -19,7 +19,7 @@ pub(super) struct Mask {
 
 impl Mask {
     /// The union of the paths on a square of `size` pixels.
-    pub(super) fn of(paths: &[Path], size: usize) -> Self {
+    pub(crate) fn of(paths: &[Path], size: usize) -> Self {
         let scale = size as f32;
         let bound = |f: fn(Point) -> f32| {
             let values = paths.iter().flat_map(|p| &p.points).map(move |&p| f(p) * scale);
@@ -40,14 +40,14 @@ impl Mask {
     }
 
     /// Coverage at a column and row of the picture.
-    pub(super) fn at(&self, x: usize, y: usize) -> f32 {
+    pub(crate) fn at(&self, x: usize, y: usize) -> f32 {
         let (x, y) = (x.wrapping_sub(self.left), y.wrapping_sub(self.top));
         let inside = y < self.height && (self.spans[y].0 as usize..self.spans[y].1 as usize).contains(&x);
         if inside { self.cover[y * (self.width + 2) + x] } else { 0.0 }
     }
 
     /// Calls `f(x, y, coverage)` for each covered pixel.
-    pub(super) fn for_each(&self, mut f: impl FnMut(usize, usize, f32)) {
+    pub(crate) fn for_each(&self, mut f: impl FnMut(usize, usize, f32)) {
         for y in 0..self.height {
             let (first, end) = self.spans[y];
             let row = &self.cover[y * (self.width + 2)..][first as usize..end as usize];
@@ -60,13 +60,13 @@ impl Mask {
     }
 
     /// What both cover.
-    pub(super) fn within(mut self, other: &Self) -> Self {
+    pub(crate) fn within(mut self, other: &Self) -> Self {
         self.scale_by(|x, y| other.at(x, y));
         self
     }
 
     /// What this one covers and the other does not.
-    pub(super) fn without(mut self, other: &Self) -> Self {
+    pub(crate) fn without(mut self, other: &Self) -> Self {
         self.scale_by(|x, y| 1.0 - other.at(x, y));
         self
     }

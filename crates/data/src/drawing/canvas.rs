@@ -13,7 +13,7 @@ use super::path::Path;
 /// half of a pixel it takes the label. So the label names the last part painted over most of the pixel, by the same
 /// numbers that made the colour.
 #[derive(Debug, Clone)]
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     size: usize,
     colours: Vec<Rgb>,
     labels: Vec<u8>,
@@ -23,26 +23,26 @@ pub(super) struct Canvas {
 
 /// A soft spot: an ellipse with half axes in picture widths, turned by an angle in radians.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Blob {
-    pub(super) centre: Point,
-    pub(super) radius_x: f32,
-    pub(super) radius_y: f32,
-    pub(super) angle: f32,
+pub(crate) struct Blob {
+    pub(crate) centre: Point,
+    pub(crate) radius_x: f32,
+    pub(crate) radius_y: f32,
+    pub(crate) angle: f32,
 }
 
 impl Canvas {
-    pub(super) fn new(size: usize, flat: Option<fn(u8) -> Rgb>) -> Self {
+    pub(crate) fn new(size: usize, flat: Option<fn(u8) -> Rgb>) -> Self {
         let background = flat.map_or(Rgb([0.5; 3]), |colour| colour(0));
         Self { size, colours: vec![background; size * size], labels: vec![0; size * size], flat }
     }
 
     /// What the union of the paths covers.
-    pub(super) fn mask(&self, paths: &[Path]) -> Mask {
+    pub(crate) fn mask(&self, paths: &[Path]) -> Mask {
         Mask::of(paths, self.size)
     }
 
     /// A part: colour and label.
-    pub(super) fn paint(&mut self, mask: &Mask, class: u8, ink: impl Fn(Point) -> Rgb) {
+    pub(crate) fn paint(&mut self, mask: &Mask, class: u8, ink: impl Fn(Point) -> Rgb) {
         let flat = self.flat.map(|colour| colour(class));
         mask.for_each(|x, y, cover| {
             let i = y * self.size + x;
@@ -55,7 +55,7 @@ impl Canvas {
     }
 
     /// Shading on what is there: the label stays. `ink` gives a colour and its opacity, 0..=1.
-    pub(super) fn tint(&mut self, mask: &Mask, ink: impl Fn(Point) -> (Rgb, f32)) {
+    pub(crate) fn tint(&mut self, mask: &Mask, ink: impl Fn(Point) -> (Rgb, f32)) {
         if self.flat.is_some() {
             return;
         }
@@ -67,7 +67,7 @@ impl Canvas {
     }
 
     /// A see-through part: takes the label except from the classes in `keep`, which are seen through it.
-    pub(super) fn glaze(&mut self, mask: &Mask, class: u8, keep: &[u8], ink: impl Fn(Point) -> (Rgb, f32)) {
+    pub(crate) fn glaze(&mut self, mask: &Mask, class: u8, keep: &[u8], ink: impl Fn(Point) -> (Rgb, f32)) {
         self.tint(mask, ink);
         let flat = self.flat.map(|colour| colour(class));
         mask.for_each(|x, y, cover| {
@@ -80,7 +80,7 @@ impl Canvas {
     }
 
     /// A soft spot of shading within a mask, strongest in its middle.
-    pub(super) fn glow(&mut self, blob: Blob, colour: Rgb, strength: f32, within: &Mask) {
+    pub(crate) fn glow(&mut self, blob: Blob, colour: Rgb, strength: f32, within: &Mask) {
         if self.flat.is_some() {
             return;
         }
@@ -106,7 +106,7 @@ impl Canvas {
     }
 
     /// Changes every colour by its pixel's middle.
-    pub(super) fn develop(&mut self, mut change: impl FnMut(Point, Rgb) -> Rgb) {
+    pub(crate) fn develop(&mut self, mut change: impl FnMut(Point, Rgb) -> Rgb) {
         for y in 0..self.size {
             for x in 0..self.size {
                 let i = y * self.size + x;
@@ -116,12 +116,12 @@ impl Canvas {
     }
 
     /// The colours by row, for filters that need neighbours.
-    pub(super) fn colours_mut(&mut self) -> &mut [Rgb] {
+    pub(crate) fn colours_mut(&mut self) -> &mut [Rgb] {
         &mut self.colours
     }
 
     /// Rounded to 8 bits.
-    pub(super) fn into_images(self) -> (RgbImage, GrayImage) {
+    pub(crate) fn into_images(self) -> (RgbImage, GrayImage) {
         let side = self.size as u32;
         let at = |x: u32, y: u32| (y * side + x) as usize;
         let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
@@ -132,7 +132,7 @@ impl Canvas {
 }
 
 impl Blob {
-    pub(super) fn round(centre: Point, radius: f32) -> Self {
+    pub(crate) fn round(centre: Point, radius: f32) -> Self {
         Self { centre, radius_x: radius, radius_y: radius, angle: 0.0 }
     }
 

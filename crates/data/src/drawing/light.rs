@@ -6,9 +6,9 @@ use super::geometry::{Point3, mix, pt3};
 
 /// One soft lamp and the light from all around.
 #[derive(Debug, Clone)]
-pub(super) struct Light {
+pub(crate) struct Light {
     /// Unit vector to the lamp.
-    pub(super) towards: Point3,
+    pub(crate) towards: Point3,
     /// Unit vector halfway between lamp and viewer.
     halfway: Point3,
     /// What a surface facing the lamp is multiplied by.
@@ -18,7 +18,7 @@ pub(super) struct Light {
 }
 
 impl Light {
-    pub(super) fn draw(dice: &mut Dice) -> Self {
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
         let towards = pt3(dice.range(-1.0, 1.0), dice.range(-0.9, 0.15), dice.range(0.35, 1.0)).unit();
         let warmth = dice.normal(0.0, 0.05);
         let contrast = dice.range(0.25, 0.75);
@@ -28,13 +28,13 @@ impl Light {
     }
 
     /// The factor on the colour of a surface with this unit normal (half Lambert: soft on the far side).
-    pub(super) fn on(&self, normal: Point3) -> Rgb {
+    pub(crate) fn on(&self, normal: Point3) -> Rgb {
         let t = 0.5 + 0.5 * normal.dot(self.towards);
         self.shaded.mix(self.lit, t * t)
     }
 
     /// How strongly a shiny surface mirrors the lamp to the viewer, 0..=1 (Blinn and Phong).
-    pub(super) fn gloss(&self, normal: Point3, sharpness: i32) -> f32 {
+    pub(crate) fn gloss(&self, normal: Point3, sharpness: i32) -> f32 {
         normal.dot(self.halfway).max(0.0).powi(sharpness)
     }
 }

@@ -7,15 +7,15 @@ use super::geometry::{Point, pt};
 /// A closed polygon in picture widths; the last point joins the first. Its turning sense is always the same, so
 /// that several paths rasterised together form their union.
 #[derive(Debug, Clone)]
-pub(super) struct Path {
-    pub(super) points: Vec<Point>,
+pub(crate) struct Path {
+    pub(crate) points: Vec<Point>,
 }
 
 /// Straight pieces between two control points of a curve.
 const PIECES: usize = 7;
 
 impl Path {
-    pub(super) fn polygon(mut points: Vec<Point>) -> Self {
+    pub(crate) fn polygon(mut points: Vec<Point>) -> Self {
         let area: f32 = (0..points.len()).map(|i| points[i].cross(points[(i + 1) % points.len()])).sum();
         if area < 0.0 {
             points.reverse();
@@ -24,14 +24,14 @@ impl Path {
     }
 
     /// A closed Catmull-Rom curve through the points.
-    pub(super) fn smooth(through: &[Point]) -> Self {
+    pub(crate) fn smooth(through: &[Point]) -> Self {
         let n = through.len();
         let at = |i: usize| through[i % n];
         let piece = |i: usize| spline([at(i + n - 1), at(i), at(i + 1), at(i + 2)]);
         Self::polygon((0..n).flat_map(piece).collect())
     }
 
-    pub(super) fn ellipse(centre: Point, radius_x: f32, radius_y: f32, angle: f32) -> Self {
+    pub(crate) fn ellipse(centre: Point, radius_x: f32, radius_y: f32, angle: f32) -> Self {
         let at = |i: usize| {
             let (s, c) = (TAU * i as f32 / 36.0).sin_cos();
             centre + pt(radius_x * c, radius_y * s).turn(angle)
@@ -39,12 +39,12 @@ impl Path {
         Self::polygon((0..36).map(at).collect())
     }
 
-    pub(super) fn disc(centre: Point, radius: f32) -> Self {
+    pub(crate) fn disc(centre: Point, radius: f32) -> Self {
         Self::ellipse(centre, radius, radius, 0.0)
     }
 
     /// A line with width: `width(t)` is the full width at `t`, 0 at the line's start and 1 at its end.
-    pub(super) fn stroke(line: &[Point], width: impl Fn(f32) -> f32) -> Self {
+    pub(crate) fn stroke(line: &[Point], width: impl Fn(f32) -> f32) -> Self {
         let last = line.len() - 1;
         let side = |i: usize| {
             let along = line[(i + 1).min(last)] - line[i.saturating_sub(1)];
@@ -56,12 +56,12 @@ impl Path {
     }
 
     /// The area between two lines that run the same way.
-    pub(super) fn between(a: &[Point], b: &[Point]) -> Self {
+    pub(crate) fn between(a: &[Point], b: &[Point]) -> Self {
         Self::polygon(a.iter().chain(b.iter().rev()).copied().collect())
     }
 
     /// The convex hull (monotone chain).
-    pub(super) fn hull(mut points: Vec<Point>) -> Self {
+    pub(crate) fn hull(mut points: Vec<Point>) -> Self {
         points.sort_by(|a, b| a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y)));
         let lower = chain(points.iter().copied());
         let upper = chain(points.iter().rev().copied());
@@ -69,7 +69,7 @@ impl Path {
     }
 
     /// Points at even steps along the outline.
-    pub(super) fn resampled(&self, count: usize) -> Vec<Point> {
+    pub(crate) fn resampled(&self, count: usize) -> Vec<Point> {
         let n = self.points.len();
         let lengths: Vec<f32> =
             (0..n).map(|i| (self.points[(i + 1) % n] - self.points[i]).length()).collect();
@@ -90,7 +90,7 @@ impl Path {
 }
 
 /// An open Catmull-Rom curve through the points, as a line.
-pub(super) fn curve(through: &[Point]) -> Vec<Point> {
+pub(crate) fn curve(through: &[Point]) -> Vec<Point> {
     let last = through.len() as isize - 1;
     let at = |i: isize| through[i.clamp(0, last) as usize];
     let mut line: Vec<Point> =

@@ -3,7 +3,7 @@
 use super::geometry::mix;
 
 /// Value noise, 0..=1: random values at whole coordinates, smooth between.
-pub(super) fn noise(x: f32, y: f32, seed: u32) -> f32 {
+pub(crate) fn noise(x: f32, y: f32, seed: u32) -> f32 {
     let (ix, iy) = (floor(x), floor(y));
     let (tx, ty) = (ease(x - ix as f32), ease(y - iy as f32));
     let column = |step: i32| ((ix + step) as u32).wrapping_mul(0x85eb_ca6b);
@@ -14,7 +14,7 @@ pub(super) fn noise(x: f32, y: f32, seed: u32) -> f32 {
 }
 
 /// Noise summed over two octaves, 0..=1, most values near 0.5.
-pub(super) fn clouds(x: f32, y: f32, seed: u32) -> f32 {
+pub(crate) fn clouds(x: f32, y: f32, seed: u32) -> f32 {
     0.65 * noise(x, y, seed) + 0.35 * noise(2.6 * x, 2.6 * y, seed ^ 0x51ed)
 }
 

@@ -6,7 +6,7 @@ use super::dice::Dice;
 use super::geometry::pt;
 
 #[derive(Debug, Clone)]
-pub(super) struct Sensor {
+pub(crate) struct Sensor {
     exposure: f32,
     contrast: f32,
     balance: Rgb,
@@ -19,7 +19,7 @@ pub(super) struct Sensor {
 }
 
 impl Sensor {
-    pub(super) fn draw(dice: &mut Dice) -> Self {
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
         let warmth = dice.normal(0.0, 0.045);
         Self {
             exposure: dice.range(0.85, 1.22),
@@ -32,7 +32,7 @@ impl Sensor {
         }
     }
 
-    pub(super) fn apply(&self, canvas: &mut Canvas) {
+    pub(crate) fn apply(&self, canvas: &mut Canvas) {
         blur(canvas.colours_mut(), self.blur);
         let gain = self.balance * self.exposure;
         let mut dice = Dice::of_texture(self.seed);

@@ -7,14 +7,14 @@ use super::geometry::mix;
 
 /// Red, green, blue as display values, 0..=1 (not linear light).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Rgb(pub(super) [f32; 3]);
+pub(crate) struct Rgb(pub(crate) [f32; 3]);
 
-pub(super) const BLACK: Rgb = Rgb([0.04, 0.035, 0.04]);
-pub(super) const WHITE: Rgb = Rgb([0.97, 0.96, 0.94]);
+pub(crate) const BLACK: Rgb = Rgb([0.04, 0.035, 0.04]);
+pub(crate) const WHITE: Rgb = Rgb([0.97, 0.96, 0.94]);
 
 impl Rgb {
     /// From 0xRRGGBB.
-    pub(super) const fn hex(code: u32) -> Self {
+    pub(crate) const fn hex(code: u32) -> Self {
         Self([
             (code >> 16 & 255) as f32 / 255.0,
             (code >> 8 & 255) as f32 / 255.0,
@@ -22,22 +22,22 @@ impl Rgb {
         ])
     }
 
-    pub(super) fn mix(self, other: Self, t: f32) -> Self {
+    pub(crate) fn mix(self, other: Self, t: f32) -> Self {
         Self(std::array::from_fn(|i| mix(self.0[i], other.0[i], t)))
     }
 
     /// Channel by channel, as light falls on a surface.
-    pub(super) fn times(self, other: Self) -> Self {
+    pub(crate) fn times(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
     }
 
     /// Moved a little at random in each channel.
-    pub(super) fn jittered(self, dice: &mut Dice, by: f32) -> Self {
+    pub(crate) fn jittered(self, dice: &mut Dice, by: f32) -> Self {
         Self(std::array::from_fn(|i| (self.0[i] + dice.range(-by, by)).clamp(0.0, 1.0)))
     }
 
     /// A colour of hue (0..=1 around the circle), saturation and value, 0..=1.
-    pub(super) fn hsv(hue: f32, saturation: f32, value: f32) -> Self {
+    pub(crate) fn hsv(hue: f32, saturation: f32, value: f32) -> Self {
         Self([0.0, 2.0 / 3.0, 1.0 / 3.0].map(|shift| {
             let ramp = ((hue + shift).fract() * 6.0 - 3.0).abs() - 1.0;
             value * mix(1.0, ramp.clamp(0.0, 1.0), saturation)
@@ -74,14 +74,14 @@ const SKIN: [Rgb; 10] = [
 ];
 
 /// A skin tone anywhere on the ramp.
-pub(super) fn skin(dice: &mut Dice) -> Rgb {
+pub(crate) fn skin(dice: &mut Dice) -> Rgb {
     let place = dice.range(0.0, (SKIN.len() - 1) as f32);
     let index = (place as usize).min(SKIN.len() - 2);
     SKIN[index].mix(SKIN[index + 1], place - index as f32).jittered(dice, 0.025)
 }
 
 /// A natural hair colour, grey with age (0 young to 1 old).
-pub(super) fn hair(dice: &mut Dice, age: f32) -> Rgb {
+pub(crate) fn hair(dice: &mut Dice, age: f32) -> Rgb {
     const NATURAL: [u32; 12] = [
         0x17130f, 0x1f1712, 0x2b1d15, 0x3b271a, 0x4f3421, 0x66442a, 0x7f5733, 0x9d7142, 0xbf9558, 0xd9b877,
         0x7a3418, 0x9a4a20,
@@ -92,7 +92,7 @@ pub(super) fn hair(dice: &mut Dice, age: f32) -> Rgb {
 }
 
 /// A colour for cloth, hats and things: muted more often than loud.
-pub(super) fn fabric(dice: &mut Dice) -> Rgb {
+pub(crate) fn fabric(dice: &mut Dice) -> Rgb {
     let (hue, value) = (dice.range(0.0, 1.0), dice.range(0.12, 0.95));
     if dice.chance(0.3) {
         return Rgb::hsv(hue, dice.range(0.0, 0.1), value);
@@ -101,7 +101,7 @@ pub(super) fn fabric(dice: &mut Dice) -> Rgb {
 }
 
 /// Gold, silver, rose gold or a dark metal.
-pub(super) fn metal(dice: &mut Dice) -> Rgb {
+pub(crate) fn metal(dice: &mut Dice) -> Rgb {
     Rgb::hex(dice.pick(&[0xe3b341, 0xd9d9de, 0xd8957c, 0x6d6a70]))
 }
 
