@@ -7,6 +7,9 @@
 //! [`Inventory`] finds all files of a set, for tools: [`check`] reads them and tells what is wrong, [`Stats`] counts pixels
 //! and classes, [`stratified_split`] divides a set, [`crop`] cuts faces out of photographs.
 //!
+//! [`faces`] and [`wrinkles`] are procedural sets, drawn from a seed; [`ridge_strength`] is the filter for dark lines that
+//! a network for wrinkles must beat.
+//!
 //! * Labels are read as stored indices ([`read_labels`]) and are never interpolated; 255 ([`VOID`]) is no class.
 //! * A batch depends on the seed, the epoch and its number alone, not on threads or timing.
 //! * Pixels are 0..=1 in a batch; mean and deviation belong to the network.
@@ -86,11 +89,13 @@ mod presence;
 mod random;
 mod resize;
 mod rgb;
+mod ridge;
 mod stats;
 mod stratify;
 #[cfg(test)]
 mod testing;
 mod workers;
+pub mod wrinkles;
 mod write;
 
 pub use batch::{Batch, image_tensor, map_tensor};
@@ -110,6 +115,7 @@ pub use pairs::Pairs;
 pub use presence::Presence;
 pub use resize::resize_image;
 pub use rgb::{MAX_PIXELS, read_rgb, read_rgb_upright, write_rgb_png};
+pub use ridge::ridge_strength;
 pub use stats::{SizeBin, Stats};
 pub use stratify::{Fractions, stratified_split};
 pub use write::{write_ids, write_nia};

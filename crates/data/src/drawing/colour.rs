@@ -6,7 +6,7 @@ use super::dice::Dice;
 use super::geometry::mix;
 
 /// Red, green, blue as display values, 0..=1 (not linear light).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Rgb(pub(crate) [f32; 3]);
 
 pub(crate) const BLACK: Rgb = Rgb([0.04, 0.035, 0.04]);
