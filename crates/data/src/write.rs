@@ -1,4 +1,4 @@
-//! Writing a set into the NIA layout.
+//! Writing a set into the NIA layout or a plain folder.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub fn write_nia(
     dataset: &dyn Dataset<2>,
     mut progress: impl FnMut(usize),
 ) -> Result<(), Error> {
-    let ids = file_names(root, dataset)?;
+    let ids = file_names(root, (0..dataset.len()).map(|index| dataset.id(index)).collect())?;
     let folder = root.join(split.name());
     if folder.exists() || root.join(list_name(split)).exists() {
         return Err(Error::Exists { path: folder });
@@ -46,6 +46,42 @@ pub fn write_nia(
     write_whole(&root.join(list_name(split)), lines(&ids).as_bytes())
 }
 
+/// Writes a whole set as one split of a plain folder, which [`folder::open`](crate::folder::open) reads back with `images`,
+/// `masks` and the lists `train.txt`, `val.txt` and `test.txt`.
+///
+/// Makes `<root>/images/<id>.png`, `<root>/masks/<id>.png` as index PNGs shown in the colours of the palette, and at the
+/// end the id list `<root>/<split>.txt`: a split without its list was not finished. The splits share the two folders, so
+/// their ids must differ. `progress` is called with the number of samples written.
+///
+/// # Errors
+/// [`Error::Exists`] when the split's list or one of its images or masks is there already; an id that stands twice or is
+/// no file name; what reading a sample or writing a file reports.
+pub fn write_folder(
+    root: &Path,
+    split: Split,
+    dataset: &dyn Dataset<1>,
+    palette: &[[u8; 3]],
+    mut progress: impl FnMut(usize),
+) -> Result<(), Error> {
+    let ids = file_names(root, (0..dataset.len()).map(|index| dataset.id(index)).collect())?;
+    let (images, masks) = (root.join("images"), root.join("masks"));
+    let list = root.join(format!("{split}.txt"));
+    let files = |id: &String| [&images, &masks].map(|folder| folder.join(format!("{id}.png")));
+    if let Some(path) = ids.iter().flat_map(files).chain([list.clone()]).find(|path| path.exists()) {
+        return Err(Error::Exists { path });
+    }
+    create_folder(&images)?;
+    create_folder(&masks)?;
+    for (index, id) in ids.iter().enumerate() {
+        let sample = dataset.read(index)?;
+        let ([image, mask], [labels]) = (files(id), &sample.targets);
+        write_rgb_png(&image, &sample.image)?;
+        write_index_png(&mask, labels, Some(palette))?;
+        progress(index + 1);
+    }
+    write_whole(&list, lines(&ids).as_bytes())
+}
+
 /// Writes an id list, one id a line, which replaces an existing file only once it is complete.
 ///
 /// # Errors
@@ -55,8 +91,7 @@ pub fn write_ids(path: &Path, ids: &[String]) -> Result<(), Error> {
 }
 
 /// The ids, which become file names and lines of a list.
-fn file_names(root: &Path, dataset: &dyn Dataset<2>) -> Result<Vec<String>, Error> {
-    let ids: Vec<String> = (0..dataset.len()).map(|index| dataset.id(index)).collect();
+fn file_names(root: &Path, ids: Vec<String>) -> Result<Vec<String>, Error> {
     if ids.is_empty() {
         return Err(Error::Empty { path: root.to_path_buf(), what: "the set to write".into() });
     }
@@ -83,8 +118,8 @@ fn lines(names: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::dataset::Map;
-    use crate::nia;
     use crate::testing::Blocks;
+    use crate::{folder, nia, wrinkles};
     use tempfile::TempDir;
 
     #[test]
@@ -107,6 +142,57 @@ mod tests {
         }
         let names = std::fs::read_to_string(folder.path().join("test_labels.txt")).unwrap();
         assert_eq!(names, "ground\nleft\nright\nnose\n");
+    }
+
+    const PALETTE: [[u8; 3]; 2] = [[0, 0, 0], [255, 200, 0]];
+
+    fn wrinkles(split: Split) -> wrinkles::Wrinkles {
+        let config = wrinkles::Config { seed: 4, size: 64, train: 3, val: 1, test: 2 };
+        wrinkles::Wrinkles::open(&config, split).unwrap()
+    }
+
+    fn folder_config(root: &Path) -> folder::Config {
+        let text = r#"root = ""
+            images = "images"
+            masks = "masks"
+            classes = ["background", "wrinkle"]
+            swaps = []
+            split.lists = { train = "train.txt", val = "val.txt", test = "test.txt" }"#;
+        folder::Config { root: root.into(), ..toml::from_str(text).unwrap() }
+    }
+
+    #[test]
+    fn a_written_folder_is_read_back_unchanged() {
+        let root = TempDir::new().unwrap();
+        for split in Split::ALL {
+            write_folder(root.path(), split, &wrinkles(split), &PALETTE, |_| ()).unwrap();
+        }
+        for split in Split::ALL {
+            let (read, set) = (folder::open(&folder_config(root.path()), split).unwrap(), wrinkles(split));
+            assert_eq!((read.len(), read.classes()), (set.len(), set.classes()));
+            for index in 0..set.len() {
+                let (back, sample) = (read.read(index).unwrap(), set.read(index).unwrap());
+                assert_eq!((read.id(index), back.image), (set.id(index), sample.image));
+                assert_eq!(back.targets[0], sample.targets[0]);
+            }
+        }
+        let mask = std::fs::read(root.path().join("masks").join("wrinkles-000000.png")).unwrap();
+        assert!(mask.windows(10).any(|w| w == b"PLTE\0\0\0\xff\xc8\0"), "coloured as the palette says");
+    }
+
+    #[test]
+    fn no_file_of_a_folder_is_written_over() {
+        let root = TempDir::new().unwrap();
+        let write = |set| write_folder(root.path(), Split::Val, &wrinkles(set), &PALETTE, |_| ());
+        write(Split::Val).unwrap();
+        let image = root.path().join("images").join("wrinkles-000002.png");
+        let (before, list) = (std::fs::read(&image).unwrap(), root.path().join("val.txt"));
+        let error = write(Split::Val).unwrap_err();
+        assert!(matches!(error, Error::Exists { ref path } if *path == image), "{error}");
+        let error = write(Split::Train).unwrap_err();
+        assert!(matches!(error, Error::Exists { ref path } if *path == list), "{error}");
+        assert_eq!(std::fs::read(&image).unwrap(), before);
+        assert_eq!(std::fs::read_to_string(list).unwrap(), "wrinkles-000002\n");
     }
 
     #[test]

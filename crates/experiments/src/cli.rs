@@ -217,7 +217,10 @@ impl FromStr for Size {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: cargo xtask data synth faces --out datasets/nia --count 1000 --size 512")]
+#[command(
+    after_help = "Examples:\n  cargo xtask data synth faces --out datasets/nia --count 1000 --size 512\n  \
+    cargo xtask data synth wrinkles --out datasets/wrinkles --count 1000 --size 256"
+)]
 pub(crate) struct SynthArguments {
     /// What to render
     #[arg(value_enum)]
@@ -240,6 +243,8 @@ pub(crate) struct SynthArguments {
 pub(crate) enum SynthSet {
     /// Portraits with 19 classes, in the NIA layout
     Faces,
+    /// Skin with masks of its wrinkles: images/, masks/, train.txt, val.txt and test.txt, which [data.folder] reads
+    Wrinkles,
 }
 
 #[cfg(test)]

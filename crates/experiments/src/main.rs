@@ -90,6 +90,7 @@ fn run(cli: Cli) -> Result<()> {
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Data(DataVerb::Synth(arguments)) => match arguments.set {
             SynthSet::Faces => synth::faces(&arguments),
+            SynthSet::Wrinkles => synth::wrinkles(&arguments),
         },
         Verb::Data(DataVerb::Check(arguments)) => data::check(&arguments),
         Verb::Data(DataVerb::Stats(arguments)) => data::stats(&arguments),

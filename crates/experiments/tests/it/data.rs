@@ -222,6 +222,22 @@ fn plain() -> Place {
 }
 
 #[test]
+fn synthetic_wrinkles_are_a_folder_with_lists() {
+    let place = Place::new();
+    let printed = place
+        .run(&["data", "synth", "wrinkles", "--out", "skin", "--count", "12", "--size", "64", "--seed", "5"]);
+    assert!(printed.contains("12 pictures of 64 x 64 pixels in skin"), "{printed}");
+    let stats = ["data", "stats", "skin", "--classes", "background,wrinkle", "--json"];
+    let json: Value = serde_json::from_str(&place.run(&stats)).unwrap();
+    let share = json["classes"][1]["share"].as_f64().unwrap();
+    assert!(json["images"] == 12 && (0.01..0.2).contains(&share), "{json}");
+    let lines = |list: &str| read(&place.path(list)).lines().count();
+    assert_eq!(["skin/train.txt", "skin/val.txt", "skin/test.txt"].map(lines), [10, 1, 1]);
+    let again = place.fails(&["data", "synth", "wrinkles", "--out", "skin", "--count", "12", "--size", "64"]);
+    assert!(again.contains("exists already"), "{again}");
+}
+
+#[test]
 fn stats_count_classes_and_suggest_weights() {
     let place = plain();
     let json: Value = serde_json::from_str(&place.run(&["data", "stats", "set", "--json"])).unwrap();
