@@ -94,6 +94,8 @@ mod stats;
 mod stratify;
 #[cfg(test)]
 mod testing;
+mod texture;
+mod tiles;
 mod workers;
 pub mod wrinkles;
 mod write;
@@ -119,3 +121,6 @@ pub use ridge::ridge_strength;
 pub use stats::{SizeBin, Stats};
 pub use stratify::{Fractions, stratified_split};
 pub use write::{write_folder, write_ids, write_nia};
+pub use texture::{texture_map, with_texture};
+pub use tiles::{Assembly, Tile, Tiles};
+pub use write::{write_ids, write_nia};
