@@ -92,6 +92,7 @@ mod rgb;
 mod ridge;
 mod stats;
 mod stratify;
+pub mod strokes;
 #[cfg(test)]
 mod testing;
 mod texture;
