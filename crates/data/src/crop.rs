@@ -10,8 +10,10 @@
 //! Not published, and decided here: the first object that has a `box` counts, numbers may stand in quotes, a box must
 //! have an area and the cut-out must touch the photograph.
 
+mod boxes;
 mod photograph;
 
+pub use boxes::{Overhang, box_around, read_boxes};
 pub use photograph::{Filter, Photograph, photographs};
 
 use std::path::Path;

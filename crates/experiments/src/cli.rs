@@ -8,7 +8,10 @@ use sconce_data::Split;
 
 use crate::saving::SavingArguments;
 
-use crate::data::{CheckArguments, CropArguments, EdgesArguments, SplitArguments, StatsArguments};
+use crate::data::{
+    CheckArguments, CropArguments, EdgesArguments, LinesArguments, SplitArguments, StatsArguments,
+    TextureArguments, TileArguments,
+};
 use crate::plot::PlotArguments;
 use crate::report::ReportArguments;
 
@@ -55,8 +58,14 @@ pub(crate) enum DataVerb {
     Split(SplitArguments),
     /// Write edge maps, from labels or images
     Edges(EdgesArguments),
-    /// Cut faces out of NIA photographs by the boxes of their annotations
+    /// Cut faces out of photographs, by boxes of NIA's annotations, of a list or around classes
     Crop(CropArguments),
+    /// Draw masks of annotated lines, from JSON or from pen strokes on copies of the photographs
+    Lines(LinesArguments),
+    /// Write texture maps, in which wrinkles are bright
+    Texture(TextureArguments),
+    /// Cut large images, and their label maps, into overlapping tiles
+    Tile(TileArguments),
 }
 
 #[derive(Debug, Args)]

@@ -97,5 +97,8 @@ fn run(cli: Cli) -> Result<()> {
         Verb::Data(DataVerb::Split(arguments)) => data::split(&arguments),
         Verb::Data(DataVerb::Edges(arguments)) => data::edges(&arguments),
         Verb::Data(DataVerb::Crop(arguments)) => data::crop(&arguments),
+        Verb::Data(DataVerb::Lines(arguments)) => data::lines(&arguments),
+        Verb::Data(DataVerb::Texture(arguments)) => data::texture(&arguments),
+        Verb::Data(DataVerb::Tile(arguments)) => data::tile(&arguments),
     }
 }

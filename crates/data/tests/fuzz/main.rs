@@ -1,4 +1,4 @@
-//! Hostile pictures, label maps and id lists. How to search longer: the documentation of `sconce-fuzz`.
+//! Hostile pictures, label maps, id lists and annotations. How to search longer: the documentation of `sconce-fuzz`.
 
 mod jpeg;
 mod png_chunks;
@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use sconce_data::crop::read_boxes;
+use sconce_data::strokes::read_line_mask;
 use sconce_data::{
     Dataset, Error, MAX_PIXELS, Split, folder, nia, read_labels, read_mask, read_rgb, read_rgb_upright,
 };
@@ -63,6 +65,18 @@ fn lists() -> Target {
         }
     }
     target
+}
+
+/// The canvas has one byte a pixel.
+fn annotated_lines() -> Target {
+    let memory = |length| MAX_PIXELS + 200 * length + (1 << 20);
+    let target = Target::new("lines", "7.json", memory, |path| outcome(read_line_mask(path, None, &[], 3.0)));
+    target.within(ALL_PIXELS_TWICE)
+}
+
+fn boxes() -> Target {
+    let memory = |length| 200 * length + (1 << 20);
+    Target::new("boxes", "boxes.tsv", memory, |path| outcome(read_boxes(path)))
 }
 
 fn plain_folder(root: &Path) -> folder::Config {
@@ -147,6 +161,25 @@ fn fuzz_ids() {
     let words = ["1", "images/", ".jpg", ".png", "../", " ", "\r\n", "\u{2028}", "7.jpeg"];
     let files = good.map(|text| text.as_bytes().to_vec()).to_vec();
     lists().run(200, files, move |random, base, other| damage_text(random, base, other, &words));
+}
+
+#[test]
+fn fuzz_lines() {
+    let good = [
+        r#"{"width": 6, "height": 4, "lines": [[[0.5, 0.5], [5.5, 0.5]], [[2.5, 2.5]]]}"#,
+        r#"{"imageWidth": 6, "imageHeight": 4, "shapes": [{"label": "a", "shape_type": "line", "points": [[0, 1], [5, 3]]}]}"#,
+    ];
+    let words = ["[", "]", "0", "-1", "1e300", "null", "{", "\"lines\"", "99999", ",", "\"points\""];
+    let files = good.map(|text| text.as_bytes().to_vec()).to_vec();
+    annotated_lines().run(200, files, move |random, base, other| damage_text(random, base, other, &words));
+}
+
+#[test]
+fn fuzz_boxes() {
+    let good = ["id\tx\ty\tw\th\na\t1\t2\t3\t4\n", "a,1,2,3,4\nb,-1,2.5,3,4\n", "7 10 20 30 40"];
+    let words = ["\t", ",", ";", " ", "\r\n", "-", "1e300", "NaN", "0", "id"];
+    let files = good.map(|text| text.as_bytes().to_vec()).to_vec();
+    boxes().run(200, files, move |random, base, other| damage_text(random, base, other, &words));
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::Size;
+
 /// Which set to look at, by config or folder.
 #[derive(Debug, Args)]
 pub(crate) struct SetArguments {
@@ -139,26 +141,129 @@ pub(crate) enum EdgeMethod {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: cargo xtask data crop NIA/source --out datasets/faces --size 512\n\n\
-    Reads X.json, X.png (or .jpg) and X.grayscale.png side by side in any folder below DIR, and writes \
-    FOLDER/images/ID.png and FOLDER/masks/ID.png, where ID is the path below DIR joined by '-'.")]
+#[command(after_help = "Examples:\n  cargo xtask data crop NIA/source --out datasets/faces --size 512\n  \
+    cargo xtask data crop datasets/faces --boxes boxes.tsv --margins 0.1,0.3,0.1,0.1 --clip --out crops\n  \
+    cargo xtask data crop datasets/faces --around skin,nose --classes back,skin,nose --out crops\n\n\
+    Without --boxes and --around, reads X.json, X.png (or .jpg) and X.grayscale.png side by side in any folder below \
+    DIR; ID is the path below DIR joined by '-'. With one of them, DIR holds images/ and masks/. Writes \
+    FOLDER/images/ID.png and FOLDER/masks/ID.png.")]
 pub(crate) struct CropArguments {
-    /// Folder with photographs, label maps and annotations as delivered
+    /// Folder with photographs, label maps and annotations as delivered, or with images/ and masks/
     #[arg(value_name = "DIR")]
     pub(crate) root: PathBuf,
     /// Folder for the faces
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: PathBuf,
-    /// Width and height of the faces in pixels
-    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=8192))]
-    pub(crate) size: u32,
-    /// What is added around a box, in shares of its width (left, right) and height (top, bottom)
-    #[arg(long, value_name = "LEFT,TOP,RIGHT,BOTTOM", default_value = "0.2,0.7,0.2,0.2")]
-    pub(crate) margins: Numbers<4>,
+    /// Width and height of the faces in pixels [default: 512; with --boxes or --around that of the box]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=8192))]
+    pub(crate) size: Option<u32>,
+    /// What is added around a box, in shares of its width (left, right) and height (top, bottom) [default:
+    /// 0.2,0.7,0.2,0.2; with --boxes or --around none]
+    #[arg(long, value_name = "LEFT,TOP,RIGHT,BOTTOM")]
+    pub(crate) margins: Option<Numbers<4>>,
+    /// List of boxes, `id x y w h` a line with tabs, commas or blanks between
+    #[arg(long, value_name = "FILE", conflicts_with = "around")]
+    pub(crate) boxes: Option<PathBuf>,
+    /// Boxes are around these classes of the label map, by number, or by name with --classes
+    #[arg(long, value_name = "CLASS,CLASS,…", value_delimiter = ',')]
+    pub(crate) around: Vec<String>,
+    /// Names of the classes in label order
+    #[arg(long, value_name = "NAME,NAME,…", requires = "around")]
+    pub(crate) classes: Option<Classes>,
+    /// Cut boxes off at the border of the picture instead of refusing them
+    #[arg(long)]
+    pub(crate) clip: bool,
     /// Filter the images instead of taking the nearest pixel; labels are never filtered
     #[arg(long)]
     pub(crate) smooth: bool,
     /// Replace faces that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) folders: FolderArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask data lines --json labelme --label wrinkle --width 3 --out masks\n  \
+    cargo xtask data lines --strokes drawn --colour 255,0,0 --out masks\n  \
+    cargo xtask data lines --strokes drawn --photos photos --width 5 --out masks\n\n\
+    JSON is labelme's, or {\"width\": 500, \"height\": 400, \"lines\": [[[x, y], [x, y], …], …]} with x and y in \
+    pixels from the upper left corner. Strokes are told by the pen's colour, or without --colour by what differs from \
+    the photograph of the same stem. Masks are FOLDER/ID.png with index 1, shown white, on lines and 0 elsewhere."
+)]
+pub(crate) struct LinesArguments {
+    /// Folder of annotations, *.json
+    #[arg(long, value_name = "DIR", required_unless_present = "strokes")]
+    pub(crate) json: Option<PathBuf>,
+    /// Folder of copies of the photographs with strokes drawn over them
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    pub(crate) strokes: Option<PathBuf>,
+    /// Folder of the photographs; for --json to hold sizes against, for --strokes to compare
+    #[arg(long, value_name = "DIR")]
+    pub(crate) photos: Option<PathBuf>,
+    /// Folder for the masks
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Width of every line in pixels
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) width: u8,
+    /// Take shapes of these labels alone [default: all]
+    #[arg(long = "label", value_name = "NAME,NAME,…", value_delimiter = ',', conflicts_with = "strokes")]
+    pub(crate) labels: Vec<String>,
+    /// Colour of the pen, 0 to 255 each
+    #[arg(long, value_name = "RED,GREEN,BLUE", conflicts_with = "json")]
+    pub(crate) colour: Option<Numbers<3>>,
+    /// Most that a channel may differ from the pen's colour, or from the photograph where there is no stroke
+    #[arg(long, default_value_t = 60, conflicts_with = "json")]
+    pub(crate) tolerance: u8,
+    /// Shortest stroke in pixels; what is shorter is a speck
+    #[arg(long, default_value_t = 8, conflicts_with = "json")]
+    pub(crate) shortest: usize,
+    /// Replace masks that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo xtask data texture photos --out textures\n\n\
+    T = (1 - I / (1 + G)) * 255 of gray I and its Gaussian G, 21 x 21 pixels with deviation 5. Writes FOLDER/STEM.png.")]
+pub(crate) struct TextureArguments {
+    /// Image files, folders of images, or patterns such as 'photos/*.jpg'
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<String>,
+    /// Folder for the maps
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Replace maps that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask data tile photos --size 512x512 --overlap 64 --out tiles\n  \
+    cargo xtask data tile 'faces/images/*.png' --masks faces/masks --size 512x512 --overlap 0 --out tiles\n\n\
+    Writes FOLDER/images/STEM_yTOP_xLEFT.png and, with --masks, FOLDER/masks/ of the same names. A tile beyond the \
+    picture is black there, and 255 (void) in its mask."
+)]
+pub(crate) struct TileArguments {
+    /// Image files, folders of images, or patterns such as 'photos/*.jpg'
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<String>,
+    /// Folder of the label maps, .png of the same stem
+    #[arg(long, value_name = "DIR")]
+    pub(crate) masks: Option<PathBuf>,
+    /// Height and width of a tile in pixels
+    #[arg(long, value_name = "HEIGHTxWIDTH")]
+    pub(crate) size: Size,
+    /// Pixels that neighbours share
+    #[arg(long, default_value_t = 0)]
+    pub(crate) overlap: usize,
+    /// Folder for the tiles
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Write into a folder that holds tiles already
     #[arg(long)]
     pub(crate) force: bool,
 }

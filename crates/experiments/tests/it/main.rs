@@ -1,5 +1,6 @@
 //! The program as a user starts it: tiny networks on tiny faces, and everything that can go wrong.
 
+mod annotated;
 mod data;
 mod mistakes;
 mod not_finite;
