@@ -74,7 +74,7 @@ impl Line {
     }
 
     /// Squared distance to the line and the place on it, for each pixel of a box; infinite beyond `reach`.
-    fn nearest(&self, relief: &Relief, (columns, rows): Box, reach: f32) -> Vec<(f32, f32)> {
+    fn nearest(&self, relief: &Relief, (columns, rows): Area, reach: f32) -> Vec<(f32, f32)> {
         let mut nearest = vec![(f32::INFINITY, 0.0); columns.len() * rows.len()];
         let pieces = self.points.len() - 1;
         for (k, piece) in self.points.windows(2).enumerate() {
@@ -98,7 +98,7 @@ impl Line {
         nearest
     }
 
-    fn bounds(&self, relief: &Relief, reach: f32) -> Box {
+    fn bounds(&self, relief: &Relief, reach: f32) -> Area {
         let range = |of: fn(&Point) -> f32| {
             let fold = |(low, high): (f32, f32), v: f32| (low.min(v), high.max(v));
             let (low, high) = self.points.iter().map(of).fold((f32::MAX, f32::MIN), fold);
@@ -108,8 +108,8 @@ impl Line {
     }
 }
 
-/// Columns and rows.
-type Box = (std::ops::Range<usize>, std::ops::Range<usize>);
+/// Columns and rows of a box of pixels.
+type Area = (std::ops::Range<usize>, std::ops::Range<usize>);
 
 #[cfg(test)]
 mod tests {
