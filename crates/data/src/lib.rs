@@ -121,7 +121,6 @@ pub use rgb::{MAX_PIXELS, read_rgb, read_rgb_upright, write_rgb_png};
 pub use ridge::ridge_strength;
 pub use stats::{SizeBin, Stats};
 pub use stratify::{Fractions, stratified_split};
-pub use write::{write_folder, write_ids, write_nia};
 pub use texture::{texture_map, with_texture};
 pub use tiles::{Assembly, Tile, Tiles};
-pub use write::{write_ids, write_nia};
+pub use write::{write_folder, write_ids, write_nia};

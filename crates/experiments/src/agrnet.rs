@@ -22,7 +22,6 @@ use sconce_runs::{Run, Which};
 use sconce_tensors::{Corners, resize_bilinear};
 use serde::Deserialize;
 
-use crate::face_data::FaceData;
 use crate::nan_watch::OnNan;
 use crate::record;
 use crate::settings::{Experiment, Settings};
@@ -50,6 +49,15 @@ pub(crate) struct Config {
     warmup: Option<Warmup>,
     /// Event files; none without this table.
     log: Option<record::Config>,
+}
+
+/// One of `[data.nia]`, `[data.folder]` and `[data.faces]`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum FaceData {
+    Nia(nia::Config),
+    Folder(folder::Config),
+    Faces(faces::Config),
 }
 
 /// Images with a label map and an edge map.

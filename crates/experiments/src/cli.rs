@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sconce_data::Split;
+use sconce_runs::Which;
 
 use crate::saving::SavingArguments;
 
@@ -29,7 +30,7 @@ pub(crate) enum Verb {
     Train(TrainArguments),
     /// Score a checkpoint on the validation or test set
     Eval(EvalArguments),
-    /// Parse images: writes label maps and overlays
+    /// Use a trained network on images: writes label maps and overlays
     Predict(PredictArguments),
     /// Write a page that shows a run, or several beside each other
     Report(ReportArguments),
@@ -99,9 +100,16 @@ pub(crate) struct RunArguments {
     /// Run to use instead of the newest of the experiment
     #[arg(long, value_name = "FOLDER")]
     pub(crate) run: Option<PathBuf>,
-    /// best, last, epoch-N, or a file
-    #[arg(long, value_name = "best|last|epoch-N|FILE", default_value = "best")]
-    pub(crate) checkpoint: String,
+    /// best, last, epoch-N, or a file [default: best; for wrinkles the highest epoch]
+    #[arg(long, value_name = "best|last|epoch-N|FILE")]
+    checkpoint: Option<String>,
+}
+
+impl RunArguments {
+    /// The checkpoint that the user named, if any.
+    pub(crate) fn which(&self) -> Option<Which> {
+        self.checkpoint.as_deref().map(Which::from)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -116,7 +124,7 @@ pub(crate) struct EvalArguments {
     /// How many overlay pictures to write
     #[arg(long, value_name = "COUNT", default_value_t = 8)]
     pub(crate) pictures: usize,
-    /// How many of the worst images, by mean F1, to draw with their errors; as many of the best
+    /// How many of the worst images, by F1, to draw with their errors; as many of the best
     #[arg(long, value_name = "COUNT", default_value_t = 6)]
     pub(crate) worst: usize,
 }
@@ -148,7 +156,7 @@ pub(crate) struct PredictArguments {
     /// Folder for the results [default: predictions/ in the run]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Also write the logits, (classes, height, width) float32, as npy
+    /// Also write the logits, (classes, height, width) float32, as npy; of wrinkles the probabilities
     #[arg(long)]
     pub(crate) logits: bool,
 }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use sconce_fuzz::{Random, Target, damage_text};
 
-use crate::agrnet;
-use crate::settings::Settings;
+use crate::settings::{Experiment, Settings};
+use crate::{agrnet, wrinkle};
 
 /// A first line of this kind is a change, as `--set` gives it; to TOML it is a comment.
 const CHANGE: &str = "#--set ";
 
 /// Values and keys beside those that the configs hold.
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 26] = [
     "[[",
     "]]",
     "\"\"\"",
@@ -33,6 +33,10 @@ const WORDS: [&str; 22] = [
     "sgd",
     "adam",
     "cosine",
+    "wrinkle",
+    "auto",
+    "[[parts]]",
+    "region.fractions",
     CHANGE,
 ];
 
@@ -49,16 +53,19 @@ fn read(path: &Path) -> anyhow::Result<()> {
     let changes: Vec<String> =
         text.lines().map_while(|line| line.strip_prefix(CHANGE)).map(str::to_owned).collect();
     let settings = Settings::of_config(&path.to_string_lossy(), &changes)?;
-    settings.experiment()?;
-    settings.parse::<agrnet::Config>().map(drop)
+    match settings.experiment()? {
+        Experiment::Agrnet => settings.parse::<agrnet::Config>().map(drop),
+        Experiment::Wrinkle => wrinkle::Config::read(&settings).map(drop),
+    }
 }
 
 /// The configs of the project, with and without changes.
 fn files() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
-    let names = ["agrnet", "agrnet-paper", "agrnet-small", "agrnet-small-celebamask"];
-    let path = |name| -> PathBuf { folder.join(format!("{name}.toml")) };
-    let mut files = names.map(|name| std::fs::read(path(name)).unwrap()).to_vec();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    let mut files: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
     let changes = format!("{CHANGE}epochs=2\n{CHANGE}optim.sgd.lr = 1e-3\n{CHANGE}loader.shuffle=false\n");
     files.push([changes.as_bytes(), &files[0]].concat());
     files

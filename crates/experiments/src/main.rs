@@ -4,9 +4,9 @@
 
 mod agrnet;
 mod bench;
+mod class_scores;
 mod cli;
 mod data;
-mod face_data;
 #[cfg(test)]
 mod fuzz;
 mod gallery;
@@ -26,6 +26,7 @@ mod settings;
 mod state;
 mod summary;
 mod synth;
+mod wrinkle;
 
 use std::process::ExitCode;
 
@@ -64,24 +65,29 @@ fn run(cli: Cli) -> Result<()> {
             let settings = Settings::for_training(&arguments)?;
             match settings.experiment()? {
                 Experiment::Agrnet => agrnet::train::run(&settings, &arguments),
+                Experiment::Wrinkle => wrinkle::train::run(&settings, &arguments),
             }
         }
         Verb::Eval(arguments) => {
             let settings = Settings::of_run(&arguments.run)?;
             match settings.experiment()? {
                 Experiment::Agrnet => agrnet::evaluate::run(&settings, &arguments),
+                Experiment::Wrinkle => wrinkle::evaluate::run(&settings, &arguments),
             }
         }
         Verb::Predict(arguments) => {
             let settings = Settings::of_run(&arguments.run)?;
             match settings.experiment()? {
                 Experiment::Agrnet => agrnet::predict::run(&settings, &arguments),
+                Experiment::Wrinkle => wrinkle::predict::run(&settings, &arguments),
             }
         }
         Verb::Summary(arguments) => {
             let settings = Settings::of_config(&arguments.experiment, &arguments.set)?;
+            let size = arguments.size.map(|size| size.0);
             match settings.experiment()? {
-                Experiment::Agrnet => agrnet::summarise(&settings, arguments.size.map(|size| size.0)),
+                Experiment::Agrnet => agrnet::summarise(&settings, size),
+                Experiment::Wrinkle => wrinkle::summarise(&settings, size),
             }
         }
         Verb::Repro(arguments) => repro::run(&arguments),

@@ -6,33 +6,43 @@ use anyhow::{Result, bail};
 use candle_core::Device;
 use sconce_runs::{Checkpoint, Provenance, Rows, Run, Which};
 
-use crate::agrnet;
 use crate::cli::{ReproArguments, TrainArguments};
 use crate::position::Position;
 use crate::saving::SavingArguments;
 use crate::settings::{Experiment, Settings};
+use crate::{agrnet, wrinkle};
+
+/// Repeats a run, or each of the runs of its parts.
+pub(crate) fn run(arguments: &ReproArguments) -> Result<()> {
+    let run = Run::open(&arguments.run)?;
+    let out = arguments.out.clone().unwrap_or_else(|| run.folder().join("repro"));
+    let parts = wrinkle::runs_of_parts(&run)?;
+    if parts.is_empty() {
+        return repeat(&run, &out);
+    }
+    parts.iter().try_for_each(|part| repeat(part, &out.join(part.folder().file_name().unwrap_or_default())))
+}
 
 /// Trains to the step of the run's last checkpoint and compares hashes; an error says where the runs part.
-pub(crate) fn run(arguments: &ReproArguments) -> Result<()> {
-    let first = Run::open(&arguments.run)?;
+fn repeat(first: &Run, out: &Path) -> Result<()> {
     let last = first.checkpoints().load(&Which::Last, &Device::Cpu)?;
     let at = Position::read(&last)?;
-    let settings = Settings::to_repeat(&first);
-    let out = arguments.out.clone().unwrap_or_else(|| first.folder().join("repro"));
+    let settings = Settings::to_repeat(first);
     let again = TrainArguments {
         experiment: settings.name.clone(),
         set: Vec::new(),
-        runs: out.clone(),
+        runs: out.to_owned(),
         resume: None,
         saving: SavingArguments::until(Some(at.step)),
     };
     println!("again       {} steps of {}", at.step, first.folder().display());
     match settings.experiment()? {
         Experiment::Agrnet => agrnet::train::run(&settings, &again)?,
+        Experiment::Wrinkle => wrinkle::train::run(&settings, &again)?,
     }
-    let second = Run::latest(&out, &settings.name)?;
+    let second = Run::latest(out, &settings.name)?;
     let other = second.checkpoints().load(&Which::Last, &Device::Cpu)?;
-    compare(&first, &last.checkpoint, &second, &other.checkpoint)
+    compare(first, &last.checkpoint, &second, &other.checkpoint)
 }
 
 fn compare(first: &Run, last: &Checkpoint, second: &Run, other: &Checkpoint) -> Result<()> {

@@ -15,7 +15,7 @@ pub(crate) struct SavingArguments {
     /// Save within epochs too: every so many steps or so much time, such as 50steps, 30s or 10min
     #[arg(long, value_name = "STEPS|TIME")]
     save_every: Option<Every>,
-    /// Keep the checkpoint of every so many epochs, beside the best and the last, as epoch-N
+    /// Keep the weights of every so many epochs, beside the best and the last, as epoch-N
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
     keep_every: Option<u32>,
     /// Save and stop after so many steps of the whole run; --resume goes on
@@ -24,6 +24,11 @@ pub(crate) struct SavingArguments {
 }
 
 impl SavingArguments {
+    /// Keeps the weights of every so many epochs, unless the user asked for another number.
+    pub(crate) fn or_keep_every(self, epochs: u32) -> Self {
+        Self { keep_every: self.keep_every.or(Some(epochs)), ..self }
+    }
+
     /// The ordinary checkpoints, and an end after so many steps.
     pub(crate) fn until(stop_after: Option<usize>) -> Self {
         Self { save_every: None, keep_every: None, stop_after }
@@ -100,7 +105,7 @@ impl Saving {
             self.checkpoints.save(&Which::Best, checkpoint)?;
         }
         if self.arguments.keep_every.is_some_and(|every| at.epoch.is_multiple_of(every as usize)) {
-            self.checkpoints.save(&Which::Epoch(at.epoch), checkpoint)?;
+            self.checkpoints.save(&Which::Epoch(at.epoch), &checkpoint.without_part("optim."))?;
         }
         self.save(checkpoint, at)
     }

@@ -15,6 +15,7 @@ use crate::cli::{RunArguments, TrainArguments};
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Experiment {
     Agrnet,
+    Wrinkle,
 }
 
 /// The text of a config, where it came from, and the run it belongs to if there is one.

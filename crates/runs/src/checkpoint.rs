@@ -42,6 +42,14 @@ impl Checkpoint {
         named.map(|(name, tensor)| (name.to_string(), tensor.clone())).collect()
     }
 
+    /// The same without the tensors whose names begin with `prefix`.
+    #[must_use]
+    pub fn without_part(&self, prefix: &str) -> Self {
+        let mut rest = self.clone();
+        rest.tensors.retain(|name, _| !name.starts_with(prefix));
+        rest
+    }
+
     /// Sets one value of the state.
     pub fn set(&mut self, key: &str, value: impl ToString) {
         self.state.insert(key.to_string(), value.to_string());

@@ -80,8 +80,10 @@ pub use lowest::Lowest;
 pub use memory::{available_memory, peak_memory};
 pub use npy::write_npy;
 pub use palette::{Colour, palette};
-pub use picture::{comparison, comparison_with_errors, contact_sheet, error_map, overlay};
-pub use plot::{PlotConfig, plot};
+pub use picture::{
+    FALSE_ALARM, HIT, MISS, comparison, comparison_with_errors, contact_sheet, error_map, hits, overlay,
+};
+pub use plot::{PlotConfig, plot, plot_shares};
 pub use progress::{Progress, ProgressLine, StepTime, clock};
 pub use provenance::{Data, Machine, Program, Provenance, processor};
 pub use report::write_report;

@@ -103,6 +103,34 @@ pub fn error_map(
     Ok(picture)
 }
 
+/// The image with every pixel of a foreground, label 1 in truth or prediction, in one of three colours: [`HIT`], [`MISS`] or
+/// [`FALSE_ALARM`]. Pixels whose true label is neither 0 nor 1 stay as they are.
+///
+/// # Errors
+///
+/// The three differ in size.
+pub fn hits(image: &RgbImage, truth: &GrayImage, prediction: &GrayImage) -> Result<RgbImage, Error> {
+    check_sizes(image, truth)?;
+    check_sizes(image, prediction)?;
+    let mut picture = image.clone();
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        match (truth.get_pixel(x, y)[0], prediction.get_pixel(x, y)[0]) {
+            (1, 1) => *pixel = blend(*pixel, Rgb(HIT), HITS_ALPHA),
+            (1, _) => *pixel = blend(*pixel, Rgb(MISS), HITS_ALPHA),
+            (0, 1) => *pixel = blend(*pixel, Rgb(FALSE_ALARM), HITS_ALPHA),
+            _ => {}
+        }
+    }
+    Ok(picture)
+}
+
+/// In [`hits`]: foreground that was found, green.
+pub const HIT: Colour = [0, 200, 83];
+/// In [`hits`]: foreground that was not found, blue.
+pub const MISS: Colour = [41, 98, 255];
+/// In [`hits`]: background that was taken for foreground, red.
+pub const FALSE_ALARM: Colour = [255, 23, 68];
+
 /// Pictures in rows of at most `columns`, with thin gaps, each in the middle of a cell as large as the largest picture.
 pub fn contact_sheet(pictures: &[RgbImage], columns: usize) -> RgbImage {
     let columns = columns.clamp(1, pictures.len().max(1));
@@ -129,6 +157,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 const PALENESS: f32 = 0.55;
 const WRONG: Rgb<u8> = Rgb([214, 40, 57]);
 const WRONG_ALPHA: f32 = 0.85;
+const HITS_ALPHA: f32 = 0.8;
 /// In pixels.
 const GAP: u32 = 4;
 const BETWEEN: Rgb<u8> = WHITE;
@@ -309,5 +338,19 @@ mod tests {
         assert_eq!(contact_sheet(&[], 3).dimensions(), (0, 0));
         let mixed = contact_sheet(&[pictures[1].clone(), RgbImage::from_pixel(20, 20, Rgb([9, 9, 9]))], 2);
         assert_eq!((mixed.get_pixel(5, 7).0, *mixed.get_pixel(0, 0)), ([1, 0, 0], BETWEEN));
+    }
+
+    #[test]
+    fn hits_misses_and_false_alarms_differ() {
+        let image = RgbImage::from_pixel(5, 1, Rgb([100; 3]));
+        let row = |values: [u8; 5]| GrayImage::from_raw(5, 1, values.to_vec()).unwrap();
+        let picture = hits(&image, &row([1, 1, 0, 0, 255]), &row([1, 0, 1, 0, 1])).unwrap();
+        let strongest = |x: u32| {
+            let pixel = picture.get_pixel(x, 0).0;
+            (0..3).max_by_key(|&channel| pixel[channel]).unwrap()
+        };
+        assert_eq!([strongest(0), strongest(1), strongest(2)], [1, 2, 0]);
+        assert_eq!((picture.get_pixel(3, 0), picture.get_pixel(4, 0)), (&Rgb([100; 3]), &Rgb([100; 3])));
+        assert!(hits(&image, &row([0; 5]), &GrayImage::new(4, 1)).is_err());
     }
 }

@@ -40,6 +40,28 @@ impl Run {
         Self::create_at(root, name, config, SystemTime::now())
     }
 
+    /// As [`create`](Self::create), with a label after the moment, such as the loss: `2031-07-14_09-30-05_soft-f1`.
+    ///
+    /// # Errors
+    ///
+    /// The folder or the config cannot be written.
+    pub fn create_labelled(root: &Path, name: &str, label: &str, config: &str) -> Result<Self, Error> {
+        Self::create_as(&root.join(name), &format!("{}_{label}", timestamp(SystemTime::now())), config)
+    }
+
+    /// Opens the run in `folder`, or makes it there with the resolved `config` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// The folder or the config cannot be read or written.
+    pub fn open_or_create(folder: &Path, config: &str) -> Result<Self, Error> {
+        if !folder.join(CONFIG).is_file() {
+            fs::create_dir_all(folder).map_err(|reason| Error::create(folder, reason))?;
+            write_atomically(&folder.join(CONFIG), |file| file.write_all(config.as_bytes()))?;
+        }
+        Self::open(folder)
+    }
+
     /// Opens the run in `folder`, to go on with it or to read from it.
     ///
     /// # Errors
@@ -120,7 +142,11 @@ impl Run {
     }
 
     fn create_at(root: &Path, name: &str, config: &str, moment: SystemTime) -> Result<Self, Error> {
-        let folder = new_folder(&root.join(name), &timestamp(moment))?;
+        Self::create_as(&root.join(name), &timestamp(moment), config)
+    }
+
+    fn create_as(parent: &Path, name: &str, config: &str) -> Result<Self, Error> {
+        let folder = new_folder(parent, name)?;
         write_atomically(&folder.join(CONFIG), |file| file.write_all(config.as_bytes()))?;
         Ok(Self { folder, config: config.to_string() })
     }
@@ -143,10 +169,11 @@ fn new_folder(parent: &Path, name: &str) -> Result<PathBuf, Error> {
 }
 
 const SUFFIX: char = '-';
+const LABEL: char = '_';
 /// Of a date and time, in bytes.
 const LENGTH: usize = "YYYY-MM-DD_HH-MM-SS".len();
 
-/// The date and the suffix of a folder's name, which order runs; none if the name is not one of a run.
+/// The date and the number of a folder's name, which order runs, whatever label is between them; none if the name is not one of a run.
 fn age(name: &str) -> Option<(String, u32)> {
     let (date, suffix) = name.split_at_checked(LENGTH)?;
     let is_date = date.bytes().enumerate().all(|(i, byte)| match i {
@@ -154,8 +181,14 @@ fn age(name: &str) -> Option<(String, u32)> {
         10 => byte == b'_',
         _ => byte.is_ascii_digit(),
     });
-    let number = if suffix.is_empty() { Some(1) } else { suffix.strip_prefix(SUFFIX)?.parse().ok() };
-    number.filter(|_| is_date).map(|number| (date.to_string(), number))
+    let (label, number) = match suffix.rsplit_once(SUFFIX) {
+        Some((label, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (label, number.parse().ok()?)
+        }
+        _ => (suffix, 1),
+    };
+    let is_run = is_date && (label.is_empty() || label.starts_with(LABEL));
+    is_run.then(|| (date.to_string(), number))
 }
 
 fn is_missing(reason: &std::io::Error) -> bool {

@@ -1,7 +1,5 @@
 //! Scores of a checkpoint: tables, confusion matrix and overlay pictures.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use image::GrayImage;
 use sconce_data::{Sample, Split, VOID};
@@ -11,6 +9,7 @@ use sconce_runs::{ImageScores, Run, Table, Which, palette};
 use sconce_tensors::label_map;
 
 use super::{Config, Faces, Trained, logits};
+use crate::class_scores::{self, class_table, percent};
 use crate::cli::EvalArguments;
 use crate::gallery::{Gallery, OVERLAYS, Shown, Wanted};
 use crate::settings::Settings;
@@ -22,7 +21,7 @@ const IMAGE_SCORES: [&str; 4] = ["mean_f1_foreground", "mean_f1", "mean_iou", "p
 pub(crate) fn run(settings: &Settings, arguments: &EvalArguments) -> Result<()> {
     let config: Config = settings.parse()?;
     let wanted = Wanted { first: arguments.pictures, worst: arguments.worst };
-    let which = Which::from(arguments.run.checkpoint.as_str());
+    let which = arguments.run.which().unwrap_or(Which::Best);
     evaluate(&config, settings.run()?, &which, arguments.split.into(), wanted)
 }
 
@@ -56,7 +55,7 @@ pub(crate) fn evaluate(
     let (classes, means) =
         (class_table(&confusion, faces.classes()), mean_table(&confusion, faces.classes()));
     println!("{classes}\n{means}");
-    save(&folder, &classes, &means, &confusion, faces.classes())?;
+    class_scores::save(&folder, &classes, &means, &confusion, faces.classes())?;
     println!("{} images of {split} scored with {}", faces.len(), trained.path.display());
     println!("scores    {} (of every image: images.tsv)", folder.display());
     println!(
@@ -115,21 +114,6 @@ pub(crate) fn labels(logits: &candle_core::Tensor) -> Result<GrayImage> {
         .context("a label map of the image's size")
 }
 
-/// F1, IoU, precision, recall of each class, and its share of the true pixels.
-fn class_table(confusion: &Confusion, names: &[String]) -> Table {
-    let mut table = Table::new(["class", "F1 %", "IoU %", "precision %", "recall %", "pixels %"]);
-    let (f1, iou) = (confusion.f1(), confusion.iou());
-    let (precision, recall) = (confusion.precision(), confusion.recall());
-    let n = names.len();
-    for (class, name) in names.iter().enumerate() {
-        let truth: u64 = confusion.counts()[class * n..(class + 1) * n].iter().sum();
-        let share = truth as f64 / confusion.pixels().max(1) as f64;
-        let cells = [f1[class], iou[class], precision[class], recall[class], Some(share)].map(percent);
-        table.push(std::iter::once(name.clone()).chain(cells));
-    }
-    table
-}
-
 /// The means that the literature reports, and the merged classes of the Helen benchmark.
 fn mean_table(confusion: &Confusion, names: &[String]) -> Table {
     let mut table = Table::new(["score", "%"]);
@@ -142,26 +126,4 @@ fn mean_table(confusion: &Confusion, names: &[String]) -> Table {
         push(&format!("F1 of {group}, merged"), confusion.group_f1(&members));
     }
     table
-}
-
-/// 0.8123 as 81.23; a class that occurs neither in truth nor in prediction has no score.
-fn percent(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |value| format!("{:.2}", 100.0 * value))
-}
-
-fn save(
-    folder: &Path,
-    classes: &Table,
-    means: &Table,
-    confusion: &Confusion,
-    names: &[String],
-) -> Result<()> {
-    classes.write_tsv(&folder.join("classes.tsv"))?;
-    means.write_tsv(&folder.join("means.tsv"))?;
-    let header = std::iter::once("truth \\ prediction".to_owned()).chain(names.iter().cloned());
-    let mut matrix = Table::new(header);
-    for (name, row) in names.iter().zip(confusion.counts().chunks(names.len())) {
-        matrix.push(std::iter::once(name.clone()).chain(row.iter().map(u64::to_string)));
-    }
-    Ok(matrix.write_tsv(&folder.join("confusion.tsv"))?)
 }

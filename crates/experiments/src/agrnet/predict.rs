@@ -19,7 +19,7 @@ pub(crate) fn run(settings: &Settings, arguments: &PredictArguments) -> Result<(
     let config: Config = settings.parse()?;
     let images = inputs::images(&arguments.inputs)?;
     let run = settings.run()?;
-    let trained = Trained::load(&config, run, &Which::from(arguments.run.checkpoint.as_str()))?;
+    let trained = Trained::load(&config, run, &arguments.run.which().unwrap_or(Which::Best))?;
     let out = arguments.out.clone().unwrap_or_else(|| run.predictions());
     std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
     for (image, stem) in images.iter().zip(inputs::distinct_stems(&images)) {

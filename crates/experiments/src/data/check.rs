@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<()> {
             );
         }
         Set::Rendered(_) => {
-            return print(&format!("{name} renders its faces from a seed: there are no files to check\n"));
+            return print(&format!("{name} renders its pictures from a seed: there are no files to check\n"));
         }
     };
     let begun = Instant::now();

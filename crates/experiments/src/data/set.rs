@@ -3,17 +3,33 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use sconce_data::{Folders, Inventory, Layout, Split, faces};
+use sconce_data::{Folders, Inventory, Layout, Split, faces, folder, nia, wrinkles};
+use serde::Deserialize;
 
 use super::arguments::{FolderArguments, SetArguments};
-use crate::face_data::FaceData;
 use crate::settings::Settings;
 
 /// What a set consists of.
 pub(crate) enum Set {
     Files(Inventory),
-    /// Faces that are drawn when they are read.
-    Rendered(faces::Config),
+    /// Pictures that are drawn when they are read.
+    Rendered(Rendered),
+}
+
+/// A procedural set.
+pub(crate) enum Rendered {
+    Faces(faces::Config),
+    Wrinkles(wrinkles::Config),
+}
+
+/// The `[data]` of any experiment: one of these tables.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum AnyData {
+    Nia(nia::Config),
+    Folder(folder::Config),
+    Faces(faces::Config),
+    Wrinkles(wrinkles::Config),
 }
 
 impl SetArguments {
@@ -27,14 +43,15 @@ impl SetArguments {
         let settings = Settings::of_config(&self.set, &self.changes)
             .with_context(|| format!("{} is neither a folder nor a config", self.set))?;
         Ok(match self.data(&settings)? {
-            FaceData::Nia(config) => Set::Files(Inventory::of_nia(&config)?),
-            FaceData::Folder(config) => Set::Files(Inventory::of_folder(&config)?),
-            FaceData::Faces(config) => Set::Rendered(config),
+            AnyData::Nia(config) => Set::Files(Inventory::of_nia(&config)?),
+            AnyData::Folder(config) => Set::Files(Inventory::of_folder(&config)?),
+            AnyData::Faces(config) => Set::Rendered(Rendered::Faces(config)),
+            AnyData::Wrinkles(config) => Set::Rendered(Rendered::Wrinkles(config)),
         })
     }
 
     /// The `[data]` of any experiment; what else the config holds is not looked at.
-    fn data(&self, settings: &Settings) -> Result<FaceData> {
+    fn data(&self, settings: &Settings) -> Result<AnyData> {
         let mut config: toml::Table = settings.parse()?;
         let data = config.remove("data").ok_or_else(|| anyhow!("{} has no [data]", self.set))?;
         data.try_into().map_err(|error: toml::de::Error| {

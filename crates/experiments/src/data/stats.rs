@@ -3,14 +3,15 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use sconce_data::faces::{self, Faces};
+use sconce_data::faces::Faces;
+use sconce_data::wrinkles::Wrinkles;
 use sconce_data::{Dataset, Error, Split, Stats, VOID};
 use sconce_runs::Table;
 use serde_json::{Value, json};
 
 use super::arguments::StatsArguments;
 use super::output::{Counter, counted, print, print_json, tell};
-use super::set::{Set, headline};
+use super::set::{Rendered, Set, headline};
 
 /// Where the weights come from.
 const FORMULAS: &str = "\
@@ -26,9 +27,13 @@ pub(crate) fn run(arguments: &StatsArguments) -> Result<()> {
             let counter = Counter::new("stats", set.items.len());
             (headline(set), set.classes.clone(), Stats::of_inventory(set, &|| counter.step()))
         }
-        Set::Rendered(config) => {
-            let images = counted((config.train + config.val + config.test) as u64, "rendered face");
-            (format!("{}: {images}", arguments.set.set), Some(nia_classes()), of_faces(config)?)
+        Set::Rendered(set) => {
+            let (stats, classes) = match set {
+                Rendered::Faces(config) => of_splits(|split| Ok(Faces::open(config, split)?))?,
+                Rendered::Wrinkles(config) => of_splits(|split| Ok(Wrinkles::open(config, split)?))?,
+            };
+            let images = counted(stats.0.images() as u64, "rendered picture");
+            (format!("{}: {images}", arguments.set.set), Some(classes), stats)
         }
     };
     let names = classes.unwrap_or_else(|| {
@@ -44,16 +49,14 @@ pub(crate) fn run(arguments: &StatsArguments) -> Result<()> {
     tell(&errors, images, "could not be read and are not counted; `data check` tells all that is wrong")
 }
 
-fn nia_classes() -> Vec<String> {
-    sconce_data::nia::CLASSES.map(String::from).to_vec()
-}
-
-/// All three splits of a procedural set.
-fn of_faces(config: &faces::Config) -> Result<(Stats, Vec<Error>)> {
-    let counter = Counter::new("stats", config.train + config.val + config.test);
+/// Statistics and classes of all three splits of a procedural set.
+fn of_splits<const T: usize, D: Dataset<T>>(
+    open: impl Fn(Split) -> Result<D>,
+) -> Result<((Stats, Vec<Error>), Vec<String>)> {
+    let sets = Split::ALL.into_iter().map(open).collect::<Result<Vec<D>>>()?;
+    let counter = Counter::new("stats", sets.iter().map(Dataset::len).sum());
     let mut all = (Stats::default(), Vec::new());
-    for split in Split::ALL {
-        let set = Faces::open(config, split)?;
+    for set in &sets {
         let read = |index| {
             set.read(index)
                 .map(|sample| (sample.image, sample.targets.into_iter().next().unwrap_or_default()))
@@ -62,7 +65,8 @@ fn of_faces(config: &faces::Config) -> Result<(Stats, Vec<Error>)> {
         all.0 = all.0.merge(&stats);
         all.1.extend(errors);
     }
-    Ok(all)
+    let classes = sets.first().map(|set| set.classes().to_vec()).unwrap_or_default();
+    Ok((all, classes))
 }
 
 fn report(stats: &Stats, names: &[String]) -> String {

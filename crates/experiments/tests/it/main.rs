@@ -7,6 +7,7 @@ mod not_finite;
 mod torture;
 mod visible;
 mod whole_run;
+mod wrinkle;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -98,7 +98,8 @@ fn confusion(path: &Path) -> Result<(Vec<String>, Vec<u64>), Error> {
 
 /// Scores of all images that have one, the lowest first.
 fn ranking(images: &ScoredImages) -> Vec<f64> {
-    let mut scores = images.score("mean_f1").unwrap_or_default().to_vec();
+    // By the score that the pictures were ranked by.
+    let mut scores = images.score("mean_f1").or(images.score("f1")).unwrap_or_default().to_vec();
     scores.retain(|score| !score.is_nan());
     scores.sort_by(f64::total_cmp);
     scores

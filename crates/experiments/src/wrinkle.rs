@@ -1,0 +1,141 @@
+//! Wrinkle detection: what `configs/wrinkle*.toml` hold, and the parts that training, scoring and prediction share.
+
+mod detector;
+pub(crate) mod evaluate;
+mod maps;
+mod partitioned;
+pub(crate) mod predict;
+mod scores;
+mod tables;
+mod tally;
+pub(crate) mod train;
+
+pub(crate) use partitioned::runs_of_parts;
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use sconce_data::parts::{Crops, Finder, Part};
+use sconce_data::{Dataset, Foreground, Split, augment, folder, loader, wrinkles};
+use sconce_losses::foreground as loss;
+use sconce_models::Unet;
+use sconce_models::unet as model;
+use sconce_optim::{self as optim, Warmup, schedule};
+use serde::Deserialize;
+
+use crate::nan_watch::OnNan;
+use crate::record;
+use crate::settings::{Experiment, Settings};
+use crate::summary;
+
+/// A whole config file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Config {
+    #[serde(rename = "experiment")]
+    _experiment: Experiment,
+    /// Of initial weights, order of images, augmentation and dropout.
+    seed: u64,
+    /// Passes over the training images.
+    epochs: usize,
+    /// What follows a loss or gradient that is not finite.
+    on_nan: OnNan,
+    /// The set's classes that are to be found.
+    foreground: Vec<String>,
+    /// Probability above which a pixel is foreground: a multiple of 0.001.
+    threshold: f32,
+    /// Whether the texture map is the network's fourth channel.
+    texture: bool,
+    data: WrinkleData,
+    loader: loader::Config,
+    augment: augment::Config,
+    model: model::Config,
+    loss: loss::Config,
+    optim: optim::Config,
+    schedule: schedule::Config,
+    warmup: Option<Warmup>,
+    /// Cuts large pictures up for scoring and prediction; without this table they are seen as a whole.
+    tiles: Option<detector::Tiling>,
+    /// Event files; none without this table.
+    log: Option<record::Config>,
+    /// The part of the picture that this network sees; without it the whole.
+    part: Option<Part>,
+    /// A network for each of these parts instead of one.
+    parts: Option<Vec<Part>>,
+    /// The experiment whose newest run is scored beside the merged parts.
+    whole_face: Option<String>,
+}
+
+/// One of `[data.folder]` and `[data.wrinkles]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum WrinkleData {
+    Folder(folder::Config),
+    Wrinkles(wrinkles::Config),
+}
+
+/// Images with a mask: 1 where a wrinkle is.
+type Wrinkles = Arc<dyn Dataset<1>>;
+
+/// Names of the two classes in tables and pictures.
+const CLASSES: usize = 2;
+
+impl Config {
+    /// The config of `settings`, its keys checked against each other.
+    pub(crate) fn read(settings: &Settings) -> Result<Self> {
+        let config: Self = settings.parse()?;
+        let channels = if config.texture { 4 } else { 3 };
+        let model = &config.model;
+        if (model.channels, model.classes) != (channels, 1) {
+            bail!(
+                "model.channels is {} and model.classes {}: with texture = {} the network has {channels} channels, and one class",
+                model.channels,
+                model.classes,
+                config.texture
+            );
+        }
+        if !(0.0..1.0).contains(&config.threshold) {
+            bail!("threshold is {}; it is a probability from 0 to below 1", config.threshold);
+        }
+        if config.parts.as_ref().is_some_and(Vec::is_empty) {
+            bail!("[[parts]] is empty: name at least one part, or leave it out for one network of the whole");
+        }
+        Ok(config)
+    }
+
+    /// A split of the set: of the config's part, if it is of one.
+    fn open(&self, split: Split) -> Result<Wrinkles> {
+        let set: Wrinkles = match &self.data {
+            WrinkleData::Folder(config) => {
+                Arc::new(Foreground::new(folder::open(config, split)?, &self.foreground)?)
+            }
+            WrinkleData::Wrinkles(config) => {
+                Arc::new(Foreground::new(wrinkles::Wrinkles::open(config, split)?, &self.foreground)?)
+            }
+        };
+        Ok(match &self.part {
+            Some(part) => Arc::new(Crops::new(set, Finder::new(part)?)),
+            None => set,
+        })
+    }
+}
+
+/// A network of constants: it records nothing for a backward pass, so its insides are freed as it goes.
+fn for_inference(
+    config: &Config,
+    tensors: std::collections::HashMap<String, Tensor>,
+) -> candle_core::Result<Unet> {
+    Unet::new(&config.model, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
+}
+
+/// Prints parameters and multiply-adds per level.
+pub(crate) fn summarise(settings: &Settings, size: Option<(usize, usize)>) -> Result<()> {
+    let config = Config::read(settings)?;
+    let [rows, columns] = config.augment.size;
+    let size = size.unwrap_or((rows, columns));
+    let network = Unet::new(&config.model, VarBuilder::zeros(DType::F32, &Device::Cpu))?;
+    summary::print(&settings.name, size, &network.cost(size));
+    Ok(())
+}
