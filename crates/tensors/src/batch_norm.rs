@@ -2,6 +2,7 @@
 
 mod channel;
 mod conv_norm;
+mod conv_norms;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +17,10 @@ use crate::activation::{Activation, Curve, Identity, Leaky, Relu};
 use crate::checked::Watched;
 use crate::filled::filled;
 use crate::host;
+use crate::recompute::{once, record, replayed};
 use channel::{Affine, Correction, Moments, Sums};
 pub use conv_norm::conv_norm;
+pub use conv_norms::{Beside, conv_norms};
 
 const EPSILON: f64 = 1e-5;
 /// The share of a batch in the running statistics.
@@ -73,20 +76,27 @@ impl BatchNorm {
         (self.weight.elem_count() + self.bias.elem_count()) as u64
     }
 
+    /// What is trained.
+    pub(crate) fn variables(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
+    }
+
     fn normalize(&self, x: &Tensor, train: bool, curve: impl Curve) -> Result<Tensor> {
-        let moments = Arc::new(OnceLock::new());
-        if train {
-            let y = x.watched_op3(
-                &self.weight,
-                &self.bias,
-                Normalize { curve, train, moments: moments.clone() },
-            )?;
-            self.update(moments.get().map_or(&[], Vec::as_slice), x.elem_count() / self.weight.elem_count())?;
-            return Ok(y);
+        let (moments, first) = self.moments(train)?;
+        let op = Normalize { curve, train, moments: moments.clone() };
+        let y = x.watched_op3(&self.weight, &self.bias, op)?;
+        if first {
+            self.update(&moments, x.elem_count() / self.weight.elem_count())?;
         }
-        let running = self.running_moments()?;
-        moments.get_or_init(|| running);
-        x.watched_op3(&self.weight, &self.bias, Normalize { curve, train, moments })
+        Ok(y)
+    }
+
+    /// The moments to normalise with, and whether they are still to be found, of the batch, and to move the running
+    /// statistics: in training, unless a block runs again and they are those of its first run.
+    fn moments(&self, train: bool) -> Result<(Arc<OnceLock<Vec<Moments>>>, bool)> {
+        let known = if train { replayed()? } else { Some(once(|| self.running_moments())?) };
+        let first = known.is_none();
+        Ok((Arc::new(known.map_or_else(OnceLock::new, OnceLock::from)), first))
     }
 
     fn running_moments(&self) -> Result<Vec<Moments>> {
@@ -97,7 +107,9 @@ impl BatchNorm {
     }
 
     /// Moves the running statistics towards those of a batch with `count` values per channel.
-    fn update(&self, batch: &[Moments], count: usize) -> Result<()> {
+    fn update(&self, batch: &OnceLock<Vec<Moments>>, count: usize) -> Result<()> {
+        let Some(batch) = batch.get() else { bail!("batch norm '{}' has not seen its batch", self.name) };
+        record(batch);
         let unbiased = count as f64 / (count - 1) as f64;
         let means = batch.iter().map(|moments| f64::from(moments.mean));
         let variances = batch.iter().map(|moments| f64::from(moments.variance) * unbiased);

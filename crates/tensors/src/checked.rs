@@ -9,7 +9,7 @@ use std::fmt;
 use candle_core::backprop::GradStore;
 use candle_core::{CustomOp1, CustomOp2, CustomOp3, DType, Result, Tensor, TensorId};
 
-use crate::gradients;
+use crate::{gradients, recompute};
 
 /// Runs `work` and looks at the result of every operation of this crate in it, forward and [`backward`](crate::backward),
 /// for NaN and infinities.
@@ -203,7 +203,7 @@ fn index(place: usize, dims: &[usize]) -> Vec<usize> {
     index
 }
 
-/// candle's `apply_op…`, seen by [`checked`].
+/// candle's `apply_op…`, seen by [`checked`], and without a graph where [`recompute`](crate::recompute()) keeps none.
 pub(crate) trait Watched {
     fn watched_op1<C: CustomOp1 + Send + Sync + 'static>(&self, op: C) -> Result<Tensor>;
     fn watched_op1_no_bwd<C: CustomOp1>(&self, op: &C) -> Result<Tensor>;
@@ -220,6 +220,9 @@ pub(crate) trait Watched {
 
 impl Watched for Tensor {
     fn watched_op1<C: CustomOp1 + Send + Sync + 'static>(&self, op: C) -> Result<Tensor> {
+        if recompute::nothing_is_kept() {
+            return self.watched_op1_no_bwd(&op);
+        }
         let (name, y) = (op.name(), self.apply_op1(op)?);
         look(name, [self], &y).and(Ok(y))
     }
@@ -230,6 +233,9 @@ impl Watched for Tensor {
     }
 
     fn watched_op2<C: CustomOp2 + Send + Sync + 'static>(&self, b: &Tensor, op: C) -> Result<Tensor> {
+        if recompute::nothing_is_kept() {
+            return self.watched_op2_no_bwd(b, &op);
+        }
         let (name, y) = (op.name(), self.apply_op2(b, op)?);
         look(name, [self, b], &y).and(Ok(y))
     }
@@ -245,6 +251,9 @@ impl Watched for Tensor {
         c: &Tensor,
         op: C,
     ) -> Result<Tensor> {
+        if recompute::nothing_is_kept() {
+            return self.watched_op3_no_bwd(b, c, &op);
+        }
         let (name, y) = (op.name(), self.apply_op3(b, c, op)?);
         look(name, [self, b, c], &y).and(Ok(y))
     }

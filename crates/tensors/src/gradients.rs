@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor, TensorId, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, TensorId, bail};
 
 use crate::checked::look_at_gradients;
 
@@ -35,6 +36,30 @@ pub fn backward(loss: &Tensor) -> Result<GradStore> {
     Ok(gradients)
 }
 
+/// The gradients for all variables that `y` depends on, given the one for `y`.
+pub(crate) fn backward_from(y: Tensor, gradient: &Tensor) -> Result<GradStore> {
+    let seed = y.apply_op1(Seed(Mutex::new(Some(gradient.clone()))))?;
+    drop(y);
+    backward(&seed)
+}
+
+/// A scalar of which the gradient for the argument is given.
+struct Seed(Mutex<Option<Tensor>>);
+
+impl CustomOp1 for Seed {
+    fn name(&self) -> &'static str {
+        "seed of a backward pass"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok((CpuStorage::F32(vec![0.0]), Shape::from(())))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
+    }
+}
+
 /// Whether this thread is inside [`backward`].
 pub(crate) fn pass_is_running() -> bool {
     COLLECTED.with_borrow(Option::is_some)
@@ -47,15 +72,20 @@ thread_local! {
 
 /// Hands over the gradient of a variable.
 pub(crate) fn collect(variable: &Tensor, gradient: Tensor) -> Result<()> {
+    collect_id(variable.id(), gradient)
+}
+
+/// The same of a variable of which only the id is known.
+pub(crate) fn collect_id(variable: TensorId, gradient: Tensor) -> Result<()> {
     COLLECTED.with_borrow_mut(|collected| {
         let Some(collected) = collected else {
             bail!("the graph holds fused layers: call sconce_tensors::backward(&loss) instead of loss.backward()")
         };
-        let sum = match collected.remove(&variable.id()) {
+        let sum = match collected.remove(&variable) {
             Some(other) => other.add(&gradient)?.detach(),
             None => gradient,
         };
-        collected.insert(variable.id(), sum);
+        collected.insert(variable, sum);
         Ok(())
     })
 }

@@ -113,8 +113,8 @@ impl Default for ConvNormConfig {
 /// (N, inputs, H, W) to (N, outputs, H', W') with `H' = (H - 1) / stride + 1`, rounded down, for odd kernels.
 #[derive(Debug, Clone)]
 pub struct ConvNorm {
-    conv: Conv2d,
-    norm: BatchNorm,
+    pub(crate) conv: Conv2d,
+    pub(crate) norm: BatchNorm,
 }
 
 impl ConvNorm {
@@ -139,6 +139,12 @@ impl ConvNorm {
     pub fn cost(&self, size: (usize, usize)) -> Cost {
         let conv = self.conv.cost(size);
         Cost { parameters: conv.parameters + self.norm.parameters(), ..conv }
+    }
+
+    /// What is trained.
+    pub(crate) fn variables(&self) -> [&Tensor; 3] {
+        let [scale, bias] = self.norm.variables();
+        [&self.conv.weight, scale, bias]
     }
 }
 

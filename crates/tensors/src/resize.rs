@@ -55,6 +55,12 @@ fn resize(
     Separable { name, rows: axis(h, height), columns: axis(w, width) }.apply(x)
 }
 
+/// Bilinear resizing of planes of one size (height, width) to another.
+pub(crate) fn bilinear(from: (usize, usize), to: (usize, usize), corners: Corners) -> Separable {
+    let axis = |inputs, outputs| bilinear_axis(inputs, outputs, corners);
+    Separable { name: "resize_bilinear", rows: axis(from.0, to.0), columns: axis(from.1, to.1) }
+}
+
 fn bilinear_axis(inputs: usize, outputs: usize, corners: Corners) -> Axis {
     let mut axis = Axis::new(inputs);
     for o in 0..outputs {

@@ -86,7 +86,8 @@ impl Separable {
         x.contiguous()?.watched_op1(self)
     }
 
-    fn transposed(&self) -> Self {
+    /// The adjoint map, which takes gradients back.
+    pub(crate) fn transposed(&self) -> Self {
         Self { name: self.name, rows: self.rows.transposed(), columns: self.columns.transposed() }
     }
 

@@ -15,6 +15,7 @@ use crate::activation::{Activation, Curve, Identity, Leaky, Relu, add_relu, rect
 use crate::checked::{Watched, look};
 use crate::conv::{Forward, Geometry, InputGradient, WeightGradient};
 use crate::gradients::collect;
+use crate::recompute::nothing_is_kept;
 use crate::{Conv2d, host};
 
 /// `norm(conv(x))`, with the norm's activation; with a residual, `max(norm(conv(x)) + residual, 0)`.
@@ -51,7 +52,7 @@ pub fn conv_norm(
 }
 
 /// Whether a gradient ends at the tensor.
-fn is_leaf(tensor: &Tensor) -> bool {
+pub(super) fn is_leaf(tensor: &Tensor) -> bool {
     tensor.is_variable() || !tensor.track_op()
 }
 
@@ -86,12 +87,8 @@ fn fused(
         }
     }
     let parts = [Some(x), Some(&conv.weight), Some(&norm.weight), Some(&norm.bias), residual];
-    let tracked = parts.into_iter().flatten().any(Tensor::track_op);
-    let moments = Arc::new(OnceLock::new());
-    if !train {
-        let running = norm.running_moments()?;
-        moments.get_or_init(|| running);
-    }
+    let tracked = parts.into_iter().flatten().any(Tensor::track_op) && !nothing_is_kept();
+    let (moments, first) = norm.moments(train)?;
     let op = ConvNorm {
         geometry,
         curve,
@@ -110,8 +107,8 @@ fn fused(
         (Some(residual), false) => x.apply_op3_no_bwd(scale, &residual, &op)?,
     };
     look(NAME, parts.into_iter().flatten(), &y)?;
-    if train {
-        norm.update(moments.get().map_or(&[], Vec::as_slice), y.elem_count() / scale.elem_count())?;
+    if first {
+        norm.update(&moments, y.elem_count() / scale.elem_count())?;
     }
     Ok(y)
 }

@@ -7,6 +7,7 @@ use candle_nn::VarBuilder;
 use rand::RngCore;
 
 use super::{check_probability, dropout, dropout_channels};
+use crate::once;
 use crate::parameters::generator;
 
 /// Dropout in training, nothing in evaluation.
@@ -67,8 +68,13 @@ impl Dropout {
         self.pass.store(pass, Ordering::Relaxed);
     }
 
-    /// The seed of this pass's mask: the `pass`-th number of the stream that the seed and the name choose.
-    fn draw(&self) -> u64 {
+    /// The seed of this pass's mask, the same when a block runs again.
+    fn draw(&self) -> Result<u64> {
+        once(|| Ok(self.next()))
+    }
+
+    /// The `pass`-th number of the stream that the seed and the name choose.
+    fn next(&self) -> u64 {
         const WORDS: u128 = 2; // of 32 bits, in each number
         let pass = self.pass.fetch_add(1, Ordering::Relaxed);
         let mut stream = generator(self.seed.load(Ordering::Relaxed), &self.name);
@@ -81,8 +87,8 @@ impl ModuleT for Dropout {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         match (train, self.unit) {
             (false, _) => Ok(x.clone()),
-            (true, Unit::Element) => dropout(x, self.probability, self.draw()),
-            (true, Unit::Channel) => dropout_channels(x, self.probability, self.draw()),
+            (true, Unit::Element) => dropout(x, self.probability, self.draw()?),
+            (true, Unit::Channel) => dropout_channels(x, self.probability, self.draw()?),
         }
     }
 }
