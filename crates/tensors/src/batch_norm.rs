@@ -258,8 +258,8 @@ impl<C: Curve> Gradients<C> {
         let packed = x.watched_op3_no_bwd(upstream, &affine, self)?;
         let (size, channels) = (x.elem_count(), weight.elem_count());
         let dx = packed.narrow(0, 0, size)?.reshape(x.shape())?;
-        // Copies, lest a variable's gradient keep the whole of `packed`.
-        let of_channels = |start: usize| packed.narrow(0, start, channels)?.copy();
+        // Lest a variable's gradient keep the whole of `packed`; candle's `copy` of a part would copy all of it.
+        let of_channels = |start: usize| packed.narrow(0, start, channels)?.force_contiguous();
         Ok((dx, of_channels(size)?, of_channels(size + channels)?))
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Storage};
 use proptest::prelude::*;
 
 use super::*;
@@ -232,5 +232,20 @@ fn wrong_inputs_are_named() -> Result<()> {
     assert!(channels.contains("3 channels") && channels.contains("[1, 4, 2, 2]"), "{channels}");
     assert!(message(hashed_signed("x", (4, 3), 1.0)).contains("(N, C, H, W)"));
     assert!(message(hashed_signed("x", (1, 3, 2, 2), 1.0).to_dtype(DType::F64)?).contains("F64"));
+    Ok(())
+}
+
+#[test]
+fn gradients_of_the_parameters_keep_no_map_alive() -> Result<()> {
+    let parameters = Parameters::new(0, &Device::Cpu);
+    let layer = BatchNorm::new(3, Activation::Relu, parameters.builder())?;
+    let y = layer.forward_t(&hashed_signed("x", (2, 3, 5, 7), 1.0), true)?;
+    let gradients = crate::backward(&y.sqr()?.sum_all()?)?;
+    for (name, variable) in parameters.trainable() {
+        let gradient = gradients.get(&variable).expect("a gradient");
+        let (storage, _) = gradient.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else { panic!("{name} is not in main memory") };
+        assert_eq!(storage.as_slice::<f32>()?.len(), 3, "{name}");
+    }
     Ok(())
 }
