@@ -11,9 +11,11 @@ mod tests;
 pub use architecture::{Architecture, Stage, Stem, StemForm};
 pub use config::{Config, OutputStride, SmallConfig};
 
+use std::sync::Arc;
+
 use candle_core::{Context, Result, Tensor};
 use candle_nn::{ModuleT, VarBuilder};
-use sconce_tensors::{Activation, Conv2dConfig, Cost, PoolConfig, max_pool2d};
+use sconce_tensors::{Activation, Conv2dConfig, Cost, Memory, PoolConfig, max_pool2d};
 
 use crate::{Backbone, Level};
 use block::{Bottleneck, ConvBn, EXPANSION, chain, numbered, spaced};
@@ -23,8 +25,9 @@ use block::{Bottleneck, ConvBn, EXPANSION, chain, numbered, spaced};
 pub struct Resnet {
     stem: Vec<ConvBn>,
     pool: Option<PoolConfig>,
-    stages: Vec<Vec<Bottleneck>>,
+    stages: Vec<Vec<Arc<Bottleneck>>>,
     levels: Vec<Level>,
+    memory: Memory,
 }
 
 impl Resnet {
@@ -45,12 +48,18 @@ impl Resnet {
             for j in 1..blocks {
                 built.push(Bottleneck::next(planes, *stage, branch, layer.pp(j))?);
             }
-            stages.push(built);
+            stages.push(built.into_iter().map(Arc::new).collect());
             inputs = planes * EXPANSION;
         }
         let pool = PoolConfig { kernel: 3, stride: 2, padding: 1, ceil_mode: false };
         let pool = architecture.stem.max_pool.then_some(pool);
-        Ok(Self { stem, pool, stages, levels: architecture.levels() })
+        Ok(Self { stem, pool, stages, levels: architecture.levels(), memory: Memory::Plain })
+    }
+
+    /// The network with another choice of what a training step keeps of each residual block's inside. A new network has
+    /// [`Memory::Plain`].
+    pub fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
     }
 
     /// Trainable parameters and multiply-adds of the stem and of each stage for one image of `size` (height, width).
@@ -62,7 +71,7 @@ impl Resnet {
         let mut costs = vec![("stem".to_owned(), stem)];
         let mut size = stem.size;
         for (i, stage) in self.stages.iter().enumerate() {
-            let cost = chain(stage, Bottleneck::cost, size);
+            let cost = chain(stage, |block, size| block.cost(size), size);
             size = cost.size;
             costs.push((format!("layer{}", i + 1), cost));
         }
@@ -83,12 +92,18 @@ impl Backbone for Resnet {
         if let Some(pool) = self.pool {
             x = max_pool2d(&x, pool).context("backbone, stem's maximum pool")?;
         }
+        let memory = if train { self.memory } else { Memory::Plain };
         let mut features = Vec::with_capacity(self.stages.len());
         for (i, stage) in self.stages.iter().enumerate() {
             for (j, block) in stage.iter().enumerate() {
-                x = block.forward_t(&x, train).with_context(|| format!("backbone, layer{}.{j}", i + 1))?;
+                let block = block.clone();
+                let block = move |[x]: [Tensor; 1]| block.forward_t(&x, train);
+                x = memory.run([x], block).with_context(|| format!("backbone, layer{}.{j}", i + 1))?;
             }
             features.push(x.clone());
+            // A tensor of its own: what the next stage's first block asks for is summed up before it is added to what
+            // heads ask for, in either mode.
+            x = x.reshape(x.shape())?;
         }
         Ok(features)
     }

@@ -12,7 +12,7 @@ use sconce_heads::{
     reproject_to_pixels,
 };
 use sconce_tensors::{
-    Activation, Conv2d, Conv2dConfig, ConvNorm, ConvNormConfig, Corners, Cost, resize_bilinear,
+    Activation, Conv2d, Conv2dConfig, ConvNorm, ConvNormConfig, Corners, Cost, Memory, resize_bilinear,
     softmax_channels,
 };
 use serde::Deserialize;
@@ -40,6 +40,8 @@ pub struct Config {
     pub state_width: usize,
     /// Channels before the first parsing's scores.
     pub reduce_width: usize,
+    /// What a training step keeps of the inside of each residual block.
+    pub memory: Memory,
 }
 
 impl Config {
@@ -63,6 +65,7 @@ impl Config {
             low_width: 48,
             state_width: 256,
             reduce_width: 48,
+            memory: Memory::Plain,
         }
     }
 
@@ -125,7 +128,7 @@ impl Agrnet {
     pub fn new(config: &Config, vb: VarBuilder) -> Result<Self> {
         config.check()?;
         let &Config { classes, state_width, low_width, reduce_width, .. } = config;
-        let backbone = Resnet::new(&config.backbone.leaky(), vb.pp("backbone"))?;
+        let backbone = Resnet::new(&config.backbone.leaky(), vb.pp("backbone"))?.with_memory(config.memory);
         let [c2, c3, c4, c5] = four(backbone.levels())?.map(|level| level.channels);
         let width = config.pyramid_width;
         let pyramid = PyramidPooling::normalised(c5, width, ACTIVATION, vb.pp("pyramid"))?.averages_first();
@@ -260,6 +263,7 @@ mod tests {
         low-width = 16
         state-width = 64
         reduce-width = 24
+        memory = 'plain'
         [backbone.small]
         width = 16
         blocks = [2, 2, 2, 2]

@@ -6,7 +6,7 @@ use candle_nn::{ModuleT, VarBuilder};
 use sconce_backbones::resnet::{self, OutputStride};
 use sconce_backbones::{Backbone, Resnet};
 use sconce_heads::{Aspp, AsppConfig, Fcn};
-use sconce_tensors::{Corners, Cost, Dropout, resize_bilinear};
+use sconce_tensors::{Corners, Cost, Dropout, Memory, resize_bilinear};
 use serde::Deserialize;
 
 use crate::Output;
@@ -30,6 +30,8 @@ pub struct Config {
     pub auxiliary: bool,
     /// Probability with which an element before the auxiliary scores is dropped in training.
     pub auxiliary_dropout: f64,
+    /// What a training step keeps of the inside of each residual block.
+    pub memory: Memory,
 }
 
 impl Config {
@@ -43,6 +45,7 @@ impl Config {
             dropout: 0.5,
             auxiliary: true,
             auxiliary_dropout: 0.1,
+            memory: Memory::Plain,
         }
     }
 
@@ -74,7 +77,8 @@ impl DeepLabV3 {
     pub fn new(config: &Config, vb: VarBuilder) -> Result<Self> {
         let &Config { classes, width, dropout, auxiliary_dropout, .. } = config;
         at_least_one("deeplab v3", &[("classes", classes), ("width", width)])?;
-        let backbone = Resnet::new(&config.backbone.dilated(OutputStride::Eight), vb.pp("backbone"))?;
+        let backbone = Resnet::new(&config.backbone.dilated(OutputStride::Eight), vb.pp("backbone"))?
+            .with_memory(config.memory);
         let [_, _, c4, c5] = four(backbone.levels())?.map(|level| level.channels);
         let auxiliary = || {
             let dropout = Dropout::of_elements(auxiliary_dropout, vb.pp("aux_dropout"))?;
@@ -146,6 +150,7 @@ mod tests {
             dropout = 0.5
             auxiliary = true
             auxiliary-dropout = 0.1
+            memory = 'plain'
         ";
         assert_eq!(toml::from_str::<Config>(text).unwrap(), Config::resnet101(21));
     }

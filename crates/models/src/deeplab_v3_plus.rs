@@ -10,7 +10,7 @@ use candle_nn::{ModuleT, VarBuilder};
 use sconce_backbones::resnet::{self, OutputStride};
 use sconce_backbones::{Backbone, Resnet};
 use sconce_heads::{Aspp, AsppConfig, Fcn};
-use sconce_tensors::{ConvNorm, ConvNormConfig, Corners, Cost, resize_bilinear};
+use sconce_tensors::{ConvNorm, ConvNormConfig, Corners, Cost, Memory, resize_bilinear};
 use serde::Deserialize;
 
 use crate::Output;
@@ -33,6 +33,8 @@ pub struct Config {
     pub low_width: usize,
     /// Probability with which an element of the pyramid's result is dropped in training.
     pub dropout: f64,
+    /// What a training step keeps of the inside of each residual block.
+    pub memory: Memory,
 }
 
 impl Config {
@@ -45,6 +47,7 @@ impl Config {
             width: 256,
             low_width: 48,
             dropout: 0.1,
+            memory: Memory::Plain,
         }
     }
 
@@ -82,7 +85,8 @@ impl DeepLabV3Plus {
     pub fn new(config: &Config, vb: VarBuilder) -> Result<Self> {
         let &Config { classes, output_stride, width, low_width, dropout, .. } = config;
         at_least_one("deeplab v3+", &[("classes", classes), ("width", width), ("low-width", low_width)])?;
-        let backbone = Resnet::new(&config.backbone.dilated(output_stride), vb.pp("backbone"))?;
+        let backbone = Resnet::new(&config.backbone.dilated(output_stride), vb.pp("backbone"))?
+            .with_memory(config.memory);
         let [c2, _, _, c5] = four(backbone.levels())?.map(|level| level.channels);
         let aspp = AsppConfig { inputs: c5, width, rates: rates(output_stride), dropout };
         Ok(Self {
@@ -149,6 +153,7 @@ mod tests {
         low-width = 8
         dropout = 0.1
         backbone = 'resnet50'
+        memory = 'plain'
     ";
 
     #[test]

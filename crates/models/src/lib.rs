@@ -26,7 +26,7 @@
 //! use candle_nn::VarBuilder;
 //! use sconce_backbones::{normalize, resnet};
 //! use sconce_models::agrnet::{self, Agrnet};
-//! use sconce_tensors::Parameters;
+//! use sconce_tensors::{Memory, Parameters};
 //!
 //! # fn main() -> candle_core::Result<()> {
 //! let small = resnet::SmallConfig { width: 4, blocks: [1, 1, 1, 1], stem_width: 4, stem_stride: 2, max_pool: true };
@@ -39,6 +39,7 @@
 //!     low_width: 8,
 //!     state_width: 16,
 //!     reduce_width: 8,
+//!     memory: Memory::Plain,
 //! };
 //! let parameters = Parameters::new(0, &Device::Cpu); // seed 0
 //! let network = Agrnet::new(&config, parameters.builder())?;

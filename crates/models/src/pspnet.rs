@@ -7,7 +7,7 @@ use candle_core::{Context, Result, Tensor};
 use candle_nn::{ModuleT, VarBuilder};
 use sconce_backbones::{Backbone, Resnet, resnet};
 use sconce_heads::{BINS, Fcn, PyramidPooling};
-use sconce_tensors::{Activation, Corners, Cost, Dropout, resize_bilinear};
+use sconce_tensors::{Activation, Corners, Cost, Dropout, Memory, resize_bilinear};
 use serde::Deserialize;
 
 use crate::Output;
@@ -31,6 +31,8 @@ pub struct Config {
     pub auxiliary_width: usize,
     /// Probability with which a channel before the scores is dropped in training, in both heads.
     pub dropout: f64,
+    /// What a training step keeps of the inside of each residual block.
+    pub memory: Memory,
 }
 
 impl Config {
@@ -44,6 +46,7 @@ impl Config {
             auxiliary: true,
             auxiliary_width: 256,
             dropout: 0.1,
+            memory: Memory::Plain,
         }
     }
 
@@ -73,7 +76,7 @@ impl PspNet {
         let &Config { classes, width, auxiliary_width, .. } = config;
         let sizes = [("classes", classes), ("width", width), ("auxiliary-width", auxiliary_width)];
         at_least_one("pspnet", &sizes)?;
-        let backbone = Resnet::new(&config.backbone.deep(), vb.pp("backbone"))?;
+        let backbone = Resnet::new(&config.backbone.deep(), vb.pp("backbone"))?.with_memory(config.memory);
         let [_, _, c4, c5] = four(backbone.levels())?.map(|level| level.channels);
         let head = |channels, prefix: &str| {
             let name = |part: &str| vb.pp(format!("{prefix}{part}"));
@@ -148,6 +151,7 @@ mod tests {
             auxiliary = true
             auxiliary-width = 256
             dropout = 0.1
+            memory = 'plain'
         ";
         assert_eq!(toml::from_str::<Config>(text).unwrap(), Config::resnet50(21));
     }

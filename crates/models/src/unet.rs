@@ -7,9 +7,9 @@
 mod double_conv;
 mod up;
 
-use candle_core::{Context, Module, ModuleT, Result, Tensor, bail};
+use candle_core::{Context, Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use sconce_tensors::{Conv2d, Conv2dConfig, Cost, PoolConfig, max_pool2d};
+use sconce_tensors::{Conv2d, Conv2dConfig, Cost, Memory, PoolConfig, max_pool2d};
 use serde::Deserialize;
 
 use crate::Output;
@@ -29,6 +29,8 @@ pub struct Config {
     pub base_width: usize,
     /// How the decoder doubles a map.
     pub upsampling: Upsampling,
+    /// What a training step keeps of each level's inside.
+    pub memory: Memory,
 }
 
 /// How the decoder doubles a map.
@@ -45,7 +47,7 @@ pub enum Upsampling {
 impl Config {
     /// Colour images, the published widths and bilinear upsampling: 17,262,977 parameters for a single class.
     pub fn bilinear(classes: usize) -> Self {
-        Self { channels: 3, classes, base_width: 64, upsampling: Upsampling::Bilinear }
+        Self { channels: 3, classes, base_width: 64, upsampling: Upsampling::Bilinear, memory: Memory::Plain }
     }
 
     /// Colour images, the published widths and transposed convolutions: 31,037,633 parameters for a single
@@ -82,6 +84,7 @@ pub struct Unet {
     down: Vec<DoubleConv>,
     up: Vec<Up>,
     score: Conv2d,
+    memory: Memory,
 }
 
 /// How often the encoder halves the image.
@@ -108,6 +111,7 @@ impl Unet {
             down: (0..LEVELS).map(down).collect::<Result<_>>()?,
             up: (0..LEVELS).map(|i| Up::new(i, config, &vb)).collect::<Result<_>>()?,
             score: Conv2d::with_bias(base_width, classes, 1, Conv2dConfig::default(), vb.pp("score"))?,
+            memory: config.memory,
         })
     }
 
@@ -128,17 +132,29 @@ impl Unet {
                 "unet: an image of {height} x {width} pixels cannot be halved {LEVELS} times, give at least 16 x 16"
             );
         }
+        // A prediction keeps nothing that could be left out.
+        let memory = if train { self.memory } else { Memory::Plain };
         let mut skips = Vec::with_capacity(LEVELS);
-        let mut x = self.stem.forward_t(image, train).context("unet, stem")?;
-        for (i, down) in self.down.iter().enumerate() {
-            let half = max_pool2d(&x, HALVE)?;
-            skips.push(x);
-            x = down.forward_t(&half, train).with_context(|| format!("unet, down {i}"))?;
+        let stem = self.stem.clone();
+        let stem = move |[image]: [Tensor; 1]| stem.forward_t(&image, None, train);
+        let mut x = memory.run([image.clone()], stem).context("unet, stem")?;
+        for (i, down) in self.down.iter().cloned().enumerate() {
+            skips.push(x.clone());
+            let down = move |[x]: [Tensor; 1]| down.forward_t(&max_pool2d(&x, HALVE)?, None, train);
+            x = memory.run([x], down).with_context(|| format!("unet, down {i}"))?;
         }
-        for (i, (up, skip)) in self.up.iter().zip(skips.into_iter().rev()).enumerate() {
-            x = up.forward_t(&x, &skip, train).with_context(|| format!("unet, up {i}"))?;
+        for (i, up) in self.up.iter().cloned().enumerate() {
+            let Some(skip) = skips.pop() else { bail!("unet, up {i}: no level of the encoder is left") };
+            // The scores are part of the last level, whose result is then kept no longer than its inside.
+            let score = skips.is_empty().then(|| self.score.clone());
+            let up = move |[x, skip]: [Tensor; 2]| {
+                let y = up.forward_t(&x, &skip, train)?;
+                drop((x, skip));
+                score.as_ref().map_or(Ok(y.clone()), |score| score.forward(&y))
+            };
+            x = memory.run([x, skip], up).with_context(|| format!("unet, up {i}"))?;
         }
-        Ok(Output { logits: self.score.forward(&x)?, aux: None })
+        Ok(Output { logits: x, aux: None })
     }
 
     /// Trainable parameters and multiply-adds of each level for one image of `size` (height, width).
@@ -167,12 +183,13 @@ mod tests {
         classes = 1
         base-width = 8
         upsampling = 'deconv'
+        memory = 'recompute'
     ";
 
     #[test]
     fn a_config_is_read_and_its_keys_are_checked() {
         let config: Config = toml::from_str(SMALL).unwrap();
-        assert_eq!(config, Config { base_width: 8, ..Config::deconv(1) });
+        assert_eq!(config, Config { base_width: 8, memory: Memory::Recompute, ..Config::deconv(1) });
         let error = toml::from_str::<Config>(&SMALL.replace("deconv", "nearest")).unwrap_err().to_string();
         assert!(error.contains("`bilinear`") && error.contains("line 5"), "{error}");
         let error = toml::from_str::<Config>(&SMALL.replace("base-width", "width")).unwrap_err().to_string();

@@ -44,6 +44,7 @@ edge-width = 8
 low-width = 8
 state-width = 8
 reduce-width = 8
+memory = "plain"
 
 [model.backbone.small]
 width = 4

@@ -1,11 +1,11 @@
 //! Two 3x3 convolutions.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{ModuleT, VarBuilder};
-use sconce_tensors::{ConvNorm, ConvNormConfig, Cost};
+use candle_nn::VarBuilder;
+use sconce_tensors::{Beside, ConvNorm, ConvNormConfig, Cost, conv_norms};
 
 /// Twice a 3x3 convolution, batch norm and ReLU.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct DoubleConv {
     first: ConvNorm,
     second: ConvNorm,
@@ -24,10 +24,9 @@ impl DoubleConv {
     pub(super) fn cost(&self, size: (usize, usize)) -> Cost {
         Cost::sum([self.first.cost(size), self.second.cost(size)], size)
     }
-}
 
-impl ModuleT for DoubleConv {
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        self.second.forward_t(&self.first.forward_t(x, train)?, train)
+    /// Of `x`, and of another map beside it.
+    pub(super) fn forward_t(&self, x: &Tensor, beside: Option<Beside>, train: bool) -> Result<Tensor> {
+        conv_norms(&[&self.first, &self.second], x, beside, train)
     }
 }

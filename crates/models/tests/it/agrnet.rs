@@ -89,6 +89,7 @@ fn small() -> Config {
         low_width: 6,
         state_width: 12,
         reduce_width: 6,
+        memory: sconce_tensors::Memory::Plain,
     }
 }
 
