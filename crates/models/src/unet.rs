@@ -7,9 +7,9 @@
 mod double_conv;
 mod up;
 
-use candle_core::{Context, Module, Result, Tensor, bail};
+use candle_core::{Context, Module, ModuleT, Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use sconce_tensors::{Conv2d, Conv2dConfig, Cost, Memory, PoolConfig, max_pool2d};
+use sconce_tensors::{Conv2d, Conv2dConfig, Cost, Dropout, Memory, PoolConfig, max_pool2d};
 use serde::Deserialize;
 
 use crate::Output;
@@ -18,7 +18,7 @@ use double_conv::DoubleConv;
 use up::Up;
 
 /// Everything a [`Unet`] is built from. The published width is 64.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// Channels of the image.
@@ -29,6 +29,9 @@ pub struct Config {
     pub base_width: usize,
     /// How the decoder doubles a map.
     pub upsampling: Upsampling,
+    /// Probability that an element of the coarsest level is dropped in training, where the paper has drop-out: at the end of the
+    /// contracting path (section 3.1). 0 drops nothing, as in the usual re-implementations.
+    pub dropout: f64,
     /// What a training step keeps of each level's inside.
     pub memory: Memory,
 }
@@ -47,7 +50,14 @@ pub enum Upsampling {
 impl Config {
     /// Colour images, the published widths and bilinear upsampling: 17,262,977 parameters for a single class.
     pub fn bilinear(classes: usize) -> Self {
-        Self { channels: 3, classes, base_width: 64, upsampling: Upsampling::Bilinear, memory: Memory::Plain }
+        Self {
+            channels: 3,
+            classes,
+            base_width: 64,
+            upsampling: Upsampling::Bilinear,
+            dropout: 0.0,
+            memory: Memory::Plain,
+        }
     }
 
     /// Colour images, the published widths and transposed convolutions: 31,037,633 parameters for a single
@@ -82,6 +92,7 @@ impl Config {
 pub struct Unet {
     stem: DoubleConv,
     down: Vec<DoubleConv>,
+    dropout: Option<Dropout>,
     up: Vec<Up>,
     score: Conv2d,
     memory: Memory,
@@ -98,7 +109,7 @@ impl Unet {
     ///
     /// # Errors
     ///
-    /// When a size in the config is 0 or the builder lacks a tensor.
+    /// When a size in the config is 0, the dropout is no probability, or the builder lacks a tensor.
     pub fn new(config: &Config, vb: VarBuilder) -> Result<Self> {
         let &Config { channels, classes, base_width, .. } = config;
         at_least_one("unet", &[("channels", channels), ("classes", classes), ("base-width", base_width)])?;
@@ -106,9 +117,11 @@ impl Unet {
             let (inputs, outputs) = (config.encoder_width(i), config.encoder_width(i + 1));
             DoubleConv::new([inputs, outputs, outputs], vb.pp("down").pp(i))
         };
+        let dropout = || Dropout::of_elements(config.dropout, vb.pp("dropout"));
         Ok(Self {
             stem: DoubleConv::new([channels, base_width, base_width], vb.pp("stem"))?,
             down: (0..LEVELS).map(down).collect::<Result<_>>()?,
+            dropout: (config.dropout != 0.0).then(dropout).transpose()?,
             up: (0..LEVELS).map(|i| Up::new(i, config, &vb)).collect::<Result<_>>()?,
             score: Conv2d::with_bias(base_width, classes, 1, Conv2dConfig::default(), vb.pp("score"))?,
             memory: config.memory,
@@ -143,6 +156,9 @@ impl Unet {
             let down = move |[x]: [Tensor; 1]| down.forward_t(&max_pool2d(&x, HALVE)?, None, train);
             x = memory.run([x], down).with_context(|| format!("unet, down {i}"))?;
         }
+        if let Some(dropout) = &self.dropout {
+            x = dropout.forward_t(&x, train)?;
+        }
         for (i, up) in self.up.iter().cloned().enumerate() {
             let Some(skip) = skips.pop() else { bail!("unet, up {i}: no level of the encoder is left") };
             // The scores are part of the last level, whose result is then kept no longer than its inside.
@@ -155,6 +171,11 @@ impl Unet {
             x = memory.run([x, skip], up).with_context(|| format!("unet, up {i}"))?;
         }
         Ok(Output { logits: x, aux: None })
+    }
+
+    /// Takes the dropout masks of `seed` from now on, those of training pass `pass` next.
+    pub fn restart_dropout(&self, seed: u64, pass: u64) {
+        self.dropout.iter().for_each(|dropout| dropout.restart(seed, pass));
     }
 
     /// Trainable parameters and multiply-adds of each level for one image of `size` (height, width).
@@ -183,17 +204,38 @@ mod tests {
         classes = 1
         base-width = 8
         upsampling = 'deconv'
+        dropout = 0.5
         memory = 'recompute'
     ";
 
     #[test]
     fn a_config_is_read_and_its_keys_are_checked() {
         let config: Config = toml::from_str(SMALL).unwrap();
-        assert_eq!(config, Config { base_width: 8, memory: Memory::Recompute, ..Config::deconv(1) });
+        assert_eq!(config, Config { base_width: 8, dropout: 0.5, memory: Memory::Recompute, ..Config::deconv(1) });
         let error = toml::from_str::<Config>(&SMALL.replace("deconv", "nearest")).unwrap_err().to_string();
         assert!(error.contains("`bilinear`") && error.contains("line 5"), "{error}");
         let error = toml::from_str::<Config>(&SMALL.replace("base-width", "width")).unwrap_err().to_string();
         assert!(error.contains("`width`") && error.contains("`base-width`"), "{error}");
+    }
+
+    #[test]
+    fn dropout_drops_in_training_alone_and_begins_again_where_asked() {
+        let config = Config { base_width: 2, dropout: 0.5, ..Config::bilinear(1) };
+        let parameters = sconce_tensors::Parameters::new(1, &Device::Cpu);
+        let network = Unet::new(&config, parameters.builder()).unwrap();
+        let image = sconce_tensors::testing::hashed_uniform("image", (1, 3, 64, 64));
+        let pass = |train: bool| -> Vec<f32> {
+            network.forward_t(&image, train).unwrap().logits.flatten_all().unwrap().to_vec1().unwrap()
+        };
+        let (first, second) = (pass(true), pass(true));
+        assert_ne!(first, second);
+        network.restart_dropout(0, 1);
+        assert_eq!(pass(true), second);
+        let before = pass(false);
+        assert_eq!(pass(false), before);
+        let wrong = Config { dropout: 1.5, ..config };
+        let error = Unet::new(&wrong, parameters.builder()).unwrap_err().to_string();
+        assert!(error.contains("dropout"), "{error}");
     }
 
     #[test]

@@ -106,6 +106,7 @@ pub(super) fn train(
     let parameters = Parameters::new(config.seed, &Device::Cpu);
     let network = Unet::new(&config.model, parameters.builder())?;
     let (mut state, mut extra) = begin(config, run, parameters, &images, loader.batches_per_epoch())?;
+    network.restart_dropout(config.seed, state.at.step as u64);
     let mut record = Record::open(run, config.log, COLUMNS, &state.at)?;
     // A checkpoint for every epoch, unless asked for fewer.
     let mut saving = Saving::new(run.checkpoints(), saving.or_keep_every(1), state.at.step);
