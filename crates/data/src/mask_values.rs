@@ -11,6 +11,7 @@ use crate::label::{Indices, is_label, read_indices};
 
 /// What the numbers stored in label maps mean: `mask-values` of `[data.folder]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum MaskValues {
     /// Class indices, and 255 for void.
     #[serde(rename = "index")]

@@ -23,7 +23,7 @@ pub struct Crop {
 
 /// What happens when a scaled picture is smaller than the window, in width or height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Smaller {
     /// It keeps its scale and lies anywhere in the window with equal chance. Beyond it the image is black, labels are
     /// [`VOID`](crate::VOID) and masks 0. (mmsegmentation pads at the right and below only.)
