@@ -56,7 +56,8 @@ pub(super) fn run(arguments: &CropArguments) -> Result<()> {
     drop(counter);
     let written = counted((set.items.len() - errors.len()) as u64, "crop");
     print(&format!("{written} in {}\n", arguments.out.display()))?;
-    let remedy = if arguments.clip { "" } else { "; --clip cuts boxes off at the border of the picture" };
+    let clips = arguments.clip || arguments.boxes.is_none();
+    let remedy = if clips { "" } else { "; --clip cuts boxes off at the border of the picture" };
     tell(&errors, set.items.len(), &format!("gave no crop{remedy}"))
 }
 
@@ -88,12 +89,14 @@ fn window(
     clip: bool,
 ) -> Result<Window, Error> {
     let wrong = |path: &Path, reason: String| Error::Annotation { path: path.to_path_buf(), reason };
-    let (path, face) = match source {
-        Source::List { path, boxes } => (path, boxes.get(&item.id).copied()),
-        Source::Around(wanted) => (&item.labels, box_around(labels, wanted)),
+    let (path, face, missing) = match source {
+        Source::List { path, boxes } => (path, boxes.get(&item.id).copied(), "there is no line of this id"),
+        Source::Around(wanted) => {
+            (&item.labels, box_around(labels, wanted), "no pixel is of the chosen classes")
+        }
     };
     let overhang = if clip { Overhang::Clip } else { Overhang::Refuse };
-    let face = face.ok_or_else(|| wrong(path, format!("has no box for '{}'", item.id)))?;
+    let face = face.ok_or_else(|| wrong(path, format!("'{}': {missing}", item.id)))?;
     let window = margins.inside(face, labels.dimensions(), overhang);
     window.map_err(|reason| wrong(path, format!("'{}': {reason}", item.id)))
 }
