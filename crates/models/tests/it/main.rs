@@ -5,5 +5,6 @@ mod deeplab;
 mod hair;
 mod network;
 mod pspnet;
+mod recompute;
 mod segmentation;
 mod unet;
