@@ -198,7 +198,7 @@ impl<C: Curve> CustomOp3 for Normalize<C> {
         _y: &Tensor,
         upstream: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let op = Gradients { curve: self.curve, train: self.train, moments: self.moments.clone() };
+        let op = Gradients::new(self.curve, self.train, &self.moments);
         let (dx, dweight, dbias) = op.of(x, weight, bias, &upstream.contiguous()?)?;
         Ok((Some(dx), Some(dweight), Some(dbias)))
     }
@@ -238,29 +238,34 @@ fn normalized(
     y
 }
 
-/// (x, upstream, weight and bias) -> the gradients for x, weight and bias, one after the other.
+/// (x, upstream, weight and bias) -> the gradient for x, and those for weight and bias beside it: a result of all three
+/// would be a little larger than the maps that are freed meanwhile, and fit into the place of none.
 struct Gradients<C> {
     curve: C,
     train: bool,
     moments: Arc<OnceLock<Vec<Moments>>>,
+    /// For weight and bias, from the forward pass of this operation on.
+    of_parameters: OnceLock<(Vec<f32>, Vec<f32>)>,
 }
 
 impl<C: Curve> Gradients<C> {
-    /// The three gradients as tensors of their own, the first a view; `x` and `upstream` are contiguous.
+    fn new(curve: C, train: bool, moments: &Arc<OnceLock<Vec<Moments>>>) -> Self {
+        Self { curve, train, moments: moments.clone(), of_parameters: OnceLock::new() }
+    }
+
+    /// The three gradients; `x` and `upstream` are contiguous.
     fn of(
-        &self,
+        mut self,
         x: &Tensor,
         weight: &Tensor,
         bias: &Tensor,
         upstream: &Tensor,
     ) -> Result<(Tensor, Tensor, Tensor)> {
         let affine = Tensor::stack(&[weight.detach(), bias.detach()], 0)?;
-        let packed = x.watched_op3_no_bwd(upstream, &affine, self)?;
-        let (size, channels) = (x.elem_count(), weight.elem_count());
-        let dx = packed.narrow(0, 0, size)?.reshape(x.shape())?;
-        // Lest a variable's gradient keep the whole of `packed`; candle's `copy` of a part would copy all of it.
-        let of_channels = |start: usize| packed.narrow(0, start, channels)?.force_contiguous();
-        Ok((dx, of_channels(size)?, of_channels(size + channels)?))
+        let dx = x.watched_op3_no_bwd(upstream, &affine, &self)?;
+        let (dweight, dbias) = self.of_parameters.take().unwrap_or_default();
+        let of_channels = |values| Tensor::from_vec(values, weight.shape(), x.device());
+        Ok((dx, of_channels(dweight)?, of_channels(dbias)?))
     }
 }
 
@@ -299,20 +304,17 @@ impl<C: Curve> CustomOp3 for Gradients<C> {
             }
             (sums, moments)
         };
-        let write = |packed: &mut [MaybeUninit<f32>]| {
-            let (dx, rest) = packed.split_at_mut(x.values.len());
-            let (dweight, dbias) = rest.split_at_mut(x.channels);
-            let sums = x.for_each_channel(x.by_channel_mut(dx), of_channel);
-            for ((sums, moments), (dweight, dbias)) in sums.into_iter().zip(dweight.iter_mut().zip(dbias)) {
-                dweight.write((sums.centred * f64::from(moments.inverse_deviation)) as f32);
-                dbias.write(sums.plain as f32);
-            }
+        let mut sums = Vec::new();
+        let write = |dx: &mut [MaybeUninit<f32>]| {
+            sums = x.for_each_channel(x.by_channel_mut(dx), of_channel);
         };
-        let size = x.values.len() + 2 * x.channels;
-        // SAFETY: the planes of all channels cover the first part; there is one pair of sums for each channel
-        // of the others.
-        let packed = unsafe { filled(size, write) };
-        Ok((CpuStorage::F32(packed), size.into()))
+        // SAFETY: the planes of all channels cover the vector, and each is written as a whole.
+        let dx = unsafe { filled(x.values.len(), write) };
+        let of_channel = |(sums, moments): (Sums, Moments)| {
+            ((sums.centred * f64::from(moments.inverse_deviation)) as f32, sums.plain as f32)
+        };
+        let _ = self.of_parameters.set(sums.into_iter().map(of_channel).unzip());
+        Ok((CpuStorage::F32(dx), lx.shape().clone()))
     }
 }
 

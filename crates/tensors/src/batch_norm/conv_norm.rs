@@ -187,7 +187,7 @@ impl<C: Curve> ConvNorm<C> {
                 "{NAME}: a second backward pass through the same graph, whose values the first one has freed"
             )
         };
-        let op = Gradients { curve: self.curve, train: self.train, moments: self.moments.clone() };
+        let op = Gradients::new(self.curve, self.train, &self.moments);
         let (inner, dscale, dbias) = op.of(&convolved, scale, &self.bias, upstream)?;
         drop(convolved);
         if self.weight.track_op() {

@@ -13,7 +13,7 @@ use crate::recompute::nothing_is_kept;
 use crate::{ConvNorm, host};
 pub use beside::Beside;
 use beside::Placement;
-use link::Link;
+use link::{Link, with_values};
 
 /// `layers[n - 1](… layers[0](x))`; with `beside`, the first layer reads the channels of `x` and then those of `beside`.
 ///
@@ -63,8 +63,31 @@ const NAME: &str = "convolutions with batch norm";
 fn joined(x: &Tensor, beside: Option<&(Placement, Tensor)>) -> Result<Tensor> {
     match beside {
         None => Ok(x.clone()),
-        Some((placement, beside)) => Tensor::cat(&[x, &placement.place(beside)?], 1),
+        Some((placement, beside)) if x.track_op() || beside.track_op() => {
+            Tensor::cat(&[x, &placement.place(beside)?], 1)
+        }
+        Some((placement, beside)) => side_by_side(x, &placement.place(beside)?),
     }
+}
+
+/// Floats more than are needed: two maps then fit into the place of a freed one that two were joined to.
+const SLACK: usize = 1024;
+
+/// The channels of both, without a graph.
+fn side_by_side(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let (n, channels, h, w) = x.dims4()?;
+    let others = y.dim(1)?;
+    let mut values = Vec::with_capacity(n * (channels + others) * h * w + SLACK);
+    with_values(x, |x| {
+        with_values(&y.contiguous()?, |y| {
+            for (x, y) in x.chunks_exact(channels * h * w).zip(y.chunks_exact(others * h * w)) {
+                values.extend_from_slice(x);
+                values.extend_from_slice(y);
+            }
+            Ok(())
+        })
+    })?;
+    Tensor::from_vec(values, (n, channels + others, h, w), x.device())
 }
 
 /// All but the last normalisation.

@@ -91,7 +91,7 @@ impl Link {
     fn inner_gradient_with(&self, curve: impl Curve, upstream: &Tensor) -> Result<Tensor> {
         let BatchNorm { weight, bias, .. } = &self.layer.norm;
         let convolved = self.convolved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let op = Gradients { curve, train: self.train, moments: self.moments.clone() };
+        let op = Gradients::new(curve, self.train, &self.moments);
         let (inner, of_weight, of_bias) = op.of(&used(convolved)?, weight, bias, upstream)?;
         for (variable, gradient) in [(weight, of_weight), (bias, of_bias)] {
             if variable.track_op() {
@@ -146,7 +146,7 @@ fn moments_of(planes: Planes) -> Vec<Moments> {
 }
 
 /// Calls `work` with the values of a contiguous tensor.
-fn with_values<T>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+pub(super) fn with_values<T>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { bail!("{NAME}: {layout:?} is not in main memory") };
     let storage: &CpuStorage = storage;
