@@ -7,21 +7,25 @@ pub(crate) mod train;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use image::RgbImage;
 use sconce_backbones::normalize;
-use sconce_data::{Dataset, Split, augment, faces, folder, image_tensor, loader, nia, resize_image};
+use sconce_data::{Batch, Dataset, Split, augment, faces, folder, image_tensor, loader, nia, resize_image};
 use sconce_losses::agrnet as loss;
 use sconce_models::Agrnet;
 use sconce_models::agrnet as model;
 use sconce_optim::{self as optim, Warmup, schedule};
 use sconce_runs::{Run, Which};
-use sconce_tensors::{Corners, resize_bilinear};
+use sconce_tensors::testing::hashed_uniform;
+use sconce_tensors::{Corners, Parameters, backward, resize_bilinear};
 use serde::Deserialize;
 
+use crate::cli::SummaryArguments;
+use crate::estimate::{Trial, Work};
 use crate::nan_watch::OnNan;
 use crate::record;
 use crate::settings::{Experiment, Settings};
@@ -118,11 +122,41 @@ fn logits(network: &Agrnet, image: &RgbImage, size: (usize, usize)) -> Result<Te
     Ok(resize_bilinear(&logits, own, Corners::Aligned)?)
 }
 
-/// Prints parameters and multiply-adds per stage.
-pub(crate) fn summarise(settings: &Settings, size: Option<(usize, usize)>) -> Result<()> {
+/// Prints parameters and multiply-adds per stage, and what memory training and prediction need.
+pub(crate) fn summarise(settings: &Settings, arguments: &SummaryArguments) -> Result<()> {
     let config: Config = settings.parse()?;
-    let size = size.unwrap_or(config.size());
+    if let Some(trial) = arguments.trial {
+        return try_out(&config, trial);
+    }
+    let size = arguments.size.map_or(config.size(), |size| size.0);
     let network = Agrnet::new(&config.model, VarBuilder::zeros(DType::F32, &Device::Cpu))?;
     summary::print(&settings.name, size, &network.cost(size));
-    Ok(())
+    drop(network);
+    if arguments.no_memory {
+        return Ok(());
+    }
+    let train = Trial { work: Work::Train, batch: config.loader.batch, size };
+    let predict = Trial { work: Work::Predict, batch: 1, size };
+    summary::print_memory(&[train, predict], arguments)
+}
+
+/// Training steps or predictions on images and labels without content.
+fn try_out(config: &Config, trial: Trial) -> Result<()> {
+    let parameters = Parameters::new(config.seed, &Device::Cpu);
+    let network = Agrnet::new(&config.model, parameters.builder())?;
+    if trial.work == Work::Predict {
+        let network = for_inference(config, parameters.tensors().into_iter().collect())?;
+        drop(parameters);
+        let image = RgbImage::new(trial.size.1 as u32, trial.size.0 as u32);
+        return trial.run(|trial| logits(&network, &image, trial.size).map(drop));
+    }
+    let mut optimizer = config.optim.build(&parameters)?;
+    trial.run(|Trial { batch, size: (height, width), .. }| {
+        let image = hashed_uniform("image", (batch, 3, height, width));
+        let labels = Tensor::zeros((batch, height, width), DType::U8, &Device::Cpu)?;
+        let targets = [labels.clone(), labels];
+        let batch = Batch { image, targets, ids: Vec::new(), epoch: 0, number: 0, waited: Duration::ZERO };
+        let (loss, _) = train::losses(&network, &batch, &config.loss)?;
+        Ok(optimizer.step(&backward(&loss)?, config.optim.lr())?)
+    })
 }

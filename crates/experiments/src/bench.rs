@@ -29,7 +29,11 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     if arguments.limits {
         return limits::compare(&case::matching(&arguments.case, Case::operations())?, arguments);
     }
-    let cases = case::matching(&arguments.case, Case::published())?;
+    let mut all = Case::published();
+    if !arguments.case.is_empty() {
+        all.extend(Case::full());
+    }
+    let cases = case::matching(&arguments.case, all)?;
     match &arguments.peer {
         None => cases.iter().try_for_each(|case| {
             println!("{}", process::ours(case, arguments.threads, arguments.seconds)?.to_json()?);
@@ -45,7 +49,7 @@ fn here(arguments: &BenchArguments) -> Result<()> {
         println!("{}", serde_json::to_string(&Limits::measure(arguments.seconds)?)?);
         return Ok(());
     }
-    let all = [Case::published(), Case::growing()].concat();
+    let all = [Case::published(), Case::full(), Case::growing()].concat();
     case::matching(&arguments.case, all)?.iter().try_for_each(|case| {
         println!("{}", case.measure(arguments.seconds)?.to_json()?);
         Ok(())

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sconce_data::Split;
 use sconce_runs::Which;
 
+use crate::estimate::Trial;
 use crate::saving::SavingArguments;
 
 use crate::data::{
@@ -38,7 +39,7 @@ pub(crate) enum Verb {
     Repro(ReproArguments),
     /// Draw a run's curves, or those of several runs, as SVG and PNG
     Plot(PlotArguments),
-    /// Print parameters and multiply-adds per stage
+    /// Print parameters and multiply-adds per stage, and the memory that training and prediction need
     Summary(SummaryArguments),
     /// Time the networks and single operations: alone, against PyTorch or against the machine's limits
     Bench(BenchArguments),
@@ -182,14 +183,21 @@ pub(crate) struct SummaryArguments {
     /// Image height and width in pixels [default: the config's]
     #[arg(long, value_name = "HxW")]
     pub(crate) size: Option<Size>,
+    /// Leave out the estimate of memory, for which small training steps and predictions are run
+    #[arg(long)]
+    pub(crate) no_memory: bool,
+    /// Run this in this process and print its peak of memory
+    #[arg(long, hide = true)]
+    pub(crate) trial: Option<Trial>,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench --case 'op/*' --threads 1\n  \
     cargo xtask bench --peer ~/torch/bin/python --case 'train/*' --case 'infer/*'\n  \
-    cargo xtask bench --limits\n  cargo xtask bench --growth --case 'infer/*'")]
+    cargo xtask bench --limits\n  cargo xtask bench --growth --case 'infer/*'\n  \
+    cargo xtask bench --peer ~/torch/bin/python --rounds 1 --case 'full/*'")]
 pub(crate) struct BenchArguments {
-    /// Name of a case, or the start of some names and a star; may stand several times [default: all]
+    /// Name of a case, or the start of some names and a star; may stand several times [default: all but full/*]
     #[arg(long, value_name = "NAME")]
     pub(crate) case: Vec<String>,
     /// Threads that compute

@@ -7,6 +7,7 @@ mod bench;
 mod class_scores;
 mod cli;
 mod data;
+mod estimate;
 #[cfg(test)]
 mod fuzz;
 mod gallery;
@@ -84,10 +85,9 @@ fn run(cli: Cli) -> Result<()> {
         }
         Verb::Summary(arguments) => {
             let settings = Settings::of_config(&arguments.experiment, &arguments.set)?;
-            let size = arguments.size.map(|size| size.0);
             match settings.experiment()? {
-                Experiment::Agrnet => agrnet::summarise(&settings, size),
-                Experiment::Wrinkle => wrinkle::summarise(&settings, size),
+                Experiment::Agrnet => agrnet::summarise(&settings, &arguments),
+                Experiment::Wrinkle => wrinkle::summarise(&settings, &arguments),
             }
         }
         Verb::Repro(arguments) => repro::run(&arguments),

@@ -1,7 +1,11 @@
-//! The table of a network's stages.
+//! The table of a network's stages, and that of the memory its work needs.
 
+use anyhow::Result;
 use sconce_runs::Table;
 use sconce_tensors::Cost;
+
+use crate::cli::SummaryArguments;
+use crate::estimate::{Trial, Work};
 
 /// Prints parameters and multiply-adds of each stage and their sums.
 pub(crate) fn print(name: &str, (height, width): (usize, usize), stages: &[(String, Cost)]) {
@@ -16,6 +20,22 @@ pub(crate) fn print(name: &str, (height, width): (usize, usize), stages: &[(Stri
     }
     table.push(["total".to_owned(), String::new(), grouped(parameters), giga(multiply_adds), String::new()]);
     println!("{name} at {height}x{width} pixels, one image\n\n{table}");
+}
+
+/// Prints the peak of memory that each work is estimated to have.
+pub(crate) fn print_memory(all: &[Trial], arguments: &SummaryArguments) -> Result<()> {
+    let mut table = Table::new(["work", "images", "size", "peak of memory"]);
+    for trial in all {
+        let work = match trial.work {
+            Work::Train => "training step",
+            Work::Predict => "prediction",
+        };
+        let size = format!("{}x{}", trial.size.0, trial.size.1);
+        let peak = trial.estimate(arguments)? as f64 / f64::from(1 << 30);
+        table.push([work.to_owned(), trial.batch.to_string(), size, format!("{peak:.2} GiB")]);
+    }
+    println!("the whole process, estimated from small steps\n\n{table}");
+    Ok(())
 }
 
 /// 66540303 as 66,540,303.

@@ -13,18 +13,23 @@ pub(crate) mod train;
 pub(crate) use partitioned::runs_of_parts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sconce_data::parts::{Crops, Finder, Part};
-use sconce_data::{Dataset, Foreground, Split, augment, folder, loader, wrinkles};
+use sconce_data::{Batch, Dataset, Foreground, Split, augment, folder, loader, wrinkles};
 use sconce_losses::foreground as loss;
 use sconce_models::Unet;
 use sconce_models::unet as model;
 use sconce_optim::{self as optim, Warmup, schedule};
+use sconce_tensors::testing::hashed_uniform;
+use sconce_tensors::{Parameters, backward};
 use serde::Deserialize;
 
+use crate::cli::SummaryArguments;
+use crate::estimate::{Trial, Work};
 use crate::nan_watch::OnNan;
 use crate::record;
 use crate::settings::{Experiment, Settings};
@@ -130,12 +135,47 @@ fn for_inference(
     Unet::new(&config.model, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
 }
 
-/// Prints parameters and multiply-adds per level.
-pub(crate) fn summarise(settings: &Settings, size: Option<(usize, usize)>) -> Result<()> {
+/// Prints parameters and multiply-adds per level, and what memory training and prediction need.
+pub(crate) fn summarise(settings: &Settings, arguments: &SummaryArguments) -> Result<()> {
     let config = Config::read(settings)?;
+    if let Some(trial) = arguments.trial {
+        return try_out(&config, trial);
+    }
     let [rows, columns] = config.augment.size;
-    let size = size.unwrap_or((rows, columns));
+    let size = arguments.size.map_or((rows, columns), |size| size.0);
     let network = Unet::new(&config.model, VarBuilder::zeros(DType::F32, &Device::Cpu))?;
     summary::print(&settings.name, size, &network.cost(size));
-    Ok(())
+    drop(network);
+    if arguments.no_memory {
+        return Ok(());
+    }
+    let train = Trial { work: Work::Train, batch: config.loader.batch, size };
+    let predict = Trial { work: Work::Predict, batch: 1, size };
+    summary::print_memory(&[train, predict], arguments)
+}
+
+/// Training steps or predictions on images and masks without content.
+fn try_out(config: &Config, trial: Trial) -> Result<()> {
+    let parameters = Parameters::new(config.seed, &Device::Cpu);
+    let network = Unet::new(&config.model, parameters.builder())?;
+    if trial.work == Work::Predict {
+        let network = for_inference(config, parameters.tensors().into_iter().collect())?;
+        drop(parameters);
+        let (height, width) = trial.size;
+        let image = image::RgbImage::new(width as u32, height as u32);
+        let mut whole = Config { tiles: None, ..config.clone() };
+        whole.augment.size = [height, width];
+        let detector = detector::Single::new(&whole, network, Default::default());
+        return trial.run(|_| detector.probabilities(&image).map(drop));
+    }
+    let mut optimizer = config.optim.build(&parameters)?;
+    let loss = config.loss.clone().with_weight(1.0);
+    trial.run(|Trial { batch, size: (height, width), .. }| {
+        let image = hashed_uniform("image", (batch, 3, height, width));
+        let mask = Tensor::zeros((batch, height, width), DType::U8, &Device::Cpu)?;
+        let batch =
+            Batch { image, targets: [mask], ids: Vec::new(), epoch: 0, number: 0, waited: Duration::ZERO };
+        let (loss, _) = train::forward(&network, &batch, config, &loss)?;
+        Ok(optimizer.step(&backward(&loss)?, config.optim.lr())?)
+    })
 }

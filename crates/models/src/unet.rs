@@ -211,7 +211,10 @@ mod tests {
     #[test]
     fn a_config_is_read_and_its_keys_are_checked() {
         let config: Config = toml::from_str(SMALL).unwrap();
-        assert_eq!(config, Config { base_width: 8, dropout: 0.5, memory: Memory::Recompute, ..Config::deconv(1) });
+        assert_eq!(
+            config,
+            Config { base_width: 8, dropout: 0.5, memory: Memory::Recompute, ..Config::deconv(1) }
+        );
         let error = toml::from_str::<Config>(&SMALL.replace("deconv", "nearest")).unwrap_err().to_string();
         assert!(error.contains("`bilinear`") && error.contains("line 5"), "{error}");
         let error = toml::from_str::<Config>(&SMALL.replace("base-width", "width")).unwrap_err().to_string();

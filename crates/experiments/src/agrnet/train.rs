@@ -150,7 +150,11 @@ fn train(
 const TARGETS: [&str; 2] = ["labels", "edges"];
 
 /// The loss of one batch, and the values of total, parsing, edge, boundary and distance.
-fn losses(network: &Agrnet, batch: &Batch<2>, config: &loss::Config) -> Result<(Tensor, [f64; 5])> {
+pub(super) fn losses(
+    network: &Agrnet,
+    batch: &Batch<2>,
+    config: &loss::Config,
+) -> Result<(Tensor, [f64; 5])> {
     let [labels, edges] = &batch.targets;
     let output = network.forward_t(&normalize(&batch.image)?, true)?;
     let Terms { total, parsing, edge, boundary, distance } =

@@ -41,12 +41,18 @@ const INFER: [(Network, [usize; 3]); 5] = [
     (Network::DeeplabV3R101, [1, 520, 520]),
 ];
 
+/// The size in pixels of the photographs that the U-Net was made for.
+const FULL: [usize; 2] = [1248, 1344];
+
 /// Networks whose growth is looked at, and images in a batch of their training: AGRNet's normalisation of a pyramid level
 /// of one pixel needs two.
 const GROWING: [(Network, usize); 2] = [(Network::Agrnet, 2), (Network::UnetBilinear, 1)];
 
 /// Height and width of the growing images.
 const SIZES: [usize; 4] = [128, 256, 512, 1024];
+
+/// The end of the name of a case that recomputes.
+const RECOMPUTE: &str = "_recompute";
 
 impl Case {
     /// What the peer's script times too.
@@ -69,6 +75,32 @@ impl Case {
         }
         cases.push(case("op/matmul_2048".to_owned(), Work::Matmul));
         cases
+    }
+
+    /// What the peer's script times too, if it is asked for by name: U-Net on whole photographs, which takes minutes and
+    /// gigabytes.
+    pub(super) fn full() -> Vec<Self> {
+        let [height, width] = FULL;
+        let mut cases = Vec::new();
+        for batch in [1, 2] {
+            for (network, mode) in [(Network::UnetBilinear, ""), (Network::UnetBilinearRecompute, RECOMPUTE)]
+            {
+                cases.push(Self {
+                    name: format!("full/train/unet_bilinear_{batch}x{height}x{width}{mode}"),
+                    work: Work::Train(network, [batch, height, width]),
+                });
+            }
+        }
+        cases.push(Self {
+            name: format!("full/infer/unet_bilinear_1x{height}x{width}"),
+            work: Work::Infer(Network::UnetBilinear, [1, height, width]),
+        });
+        cases
+    }
+
+    /// The peer's name of the case: it has no mode to recompute.
+    pub(super) fn peer_name(&self) -> &str {
+        self.name.strip_suffix(RECOMPUTE).unwrap_or(&self.name)
     }
 
     /// Training steps and predictions of one image at growing sizes, series after series.
@@ -138,6 +170,14 @@ mod tests {
         assert_eq!(count(&["op/matmul_2048", "infer/agrnet"]).unwrap(), 2);
         let error = count(&["train/resnet"]).unwrap_err().to_string();
         assert!(error.contains("train/resnet") && error.contains("train/agrnet_r50_c11"), "{error}");
+    }
+
+    #[test]
+    fn whole_photographs_have_names_of_their_own() {
+        let full = Case::full();
+        assert_eq!(full[1].name, "full/train/unet_bilinear_1x1248x1344_recompute");
+        assert_eq!(full[1].peer_name(), full[0].name);
+        assert_eq!(full[4].peer_name(), "full/infer/unet_bilinear_1x1248x1344");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sconce_models::{
 };
 use sconce_optim::{Config as OptimConfig, sgd};
 use sconce_tensors::testing::{fill, hashed_signed, hashed_uniform};
-use sconce_tensors::{Cost, Parameters, backward};
+use sconce_tensors::{Cost, Memory, Parameters, backward};
 
 use super::timing::{Measurement, Needs, measure};
 
@@ -20,6 +20,7 @@ pub(super) enum Network {
     Agrnet,
     AgrnetR50C11,
     UnetBilinear,
+    UnetBilinearRecompute,
     HairPspnet,
     DeeplabV3PlusR50,
     DeeplabV3PlusR101,
@@ -33,6 +34,7 @@ impl Network {
             Self::Agrnet => "agrnet",
             Self::AgrnetR50C11 => "agrnet_r50_c11",
             Self::UnetBilinear => "unet_bilinear",
+            Self::UnetBilinearRecompute => "unet_bilinear_recompute",
             Self::HairPspnet => "hair_pspnet",
             Self::DeeplabV3PlusR50 => "deeplabv3plus_r50",
             Self::DeeplabV3PlusR101 => "deeplabv3plus_r101",
@@ -45,7 +47,7 @@ impl Network {
         match self {
             Self::Agrnet => 19,
             Self::AgrnetR50C11 => 11,
-            Self::UnetBilinear | Self::HairPspnet => 1,
+            Self::UnetBilinear | Self::UnetBilinearRecompute | Self::HairPspnet => 1,
             Self::DeeplabV3PlusR50 | Self::DeeplabV3PlusR101 | Self::DeeplabV3R101 | Self::PspnetR50 => 21,
         }
     }
@@ -58,6 +60,10 @@ impl Network {
                 Built::Agrnet(Box::new(Agrnet::new(&agrnet::Config::resnet50(classes), vb)?))
             }
             Self::UnetBilinear => Built::Unet(Unet::new(&unet::Config::bilinear(classes), vb)?),
+            Self::UnetBilinearRecompute => {
+                let config = unet::Config { memory: Memory::Recompute, ..unet::Config::bilinear(classes) };
+                Built::Unet(Unet::new(&config, vb)?)
+            }
             Self::HairPspnet => Built::Hair(HairPspNet::new(&hair_pspnet::Config::pyramid(), vb)?),
             Self::DeeplabV3PlusR50 => {
                 Built::V3Plus(DeepLabV3Plus::new(&deeplab_v3_plus::Config::resnet50(classes), vb)?)

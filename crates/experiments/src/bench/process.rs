@@ -35,7 +35,7 @@ fn this_program(threads: u16, seconds: f64) -> Result<Command> {
 pub(super) fn peer(python: &Path, case: &Case, threads: u16, seconds: f64) -> Result<Measurement> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer/bench_torch.py");
     let mut command = Command::new(python);
-    command.arg(&script).args(["--case", &case.name, "--seconds", &seconds.to_string()]);
+    command.arg(&script).args(["--case", case.peer_name(), "--seconds", &seconds.to_string()]);
     command.args(["--threads", &threads.to_string()]);
     command.env_remove("GLIBC_TUNABLES"); // ours, set for this program alone
     line(command).with_context(|| {

@@ -239,7 +239,7 @@ fn counted_weight(images: &Wrinkles) -> Result<f64> {
 }
 
 /// The loss of one batch, and the logits.
-fn forward(
+pub(super) fn forward(
     network: &Unet,
     batch: &Batch<1>,
     config: &Config,

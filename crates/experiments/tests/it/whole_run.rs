@@ -88,8 +88,21 @@ fn loader_threads_and_compute_threads_change_nothing() {
 #[test]
 fn summary_counts_the_published_network() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/agrnet.toml");
-    let printed = Place::new().run(&["summary", root]);
+    let printed = Place::new().run(&["summary", root, "--no-memory"]);
     assert!(printed.contains("66,540,303") && printed.contains("268.5"), "{printed}");
+}
+
+#[test]
+fn the_estimate_of_memory_is_near_what_is_measured() {
+    let place = Place::new();
+    for (work, images) in [("training step", "train:4"), ("prediction", "predict:1")] {
+        let printed = place.run(&["summary", "tiny", "--size", "704x736", "--set", "loader.batch=4"]);
+        let row = printed.lines().find(|line| line.contains(work)).unwrap();
+        let estimate: f64 = row.split_whitespace().rev().nth(1).unwrap().parse().unwrap();
+        let measured = place.run(&["summary", "tiny", "--trial", &format!("{images}x704x736")]);
+        let measured = measured.trim().parse::<f64>().unwrap() / f64::from(1 << 30);
+        assert!((estimate / measured - 1.0).abs() < 0.1, "{work}: estimate {estimate}, measured {measured}");
+    }
 }
 
 #[test]
