@@ -34,6 +34,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use cli::{Cli, DataVerb, SynthSet, Verb};
+use interrupt::Interrupt;
 use settings::{Experiment, Settings};
 
 /// Stack of the working thread, in bytes: candle walks a loss's graph recursively.
@@ -64,9 +65,10 @@ fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Train(arguments) => {
             let settings = Settings::for_training(&arguments)?;
+            let interrupt = Interrupt::watch()?;
             match settings.experiment()? {
-                Experiment::Agrnet => agrnet::train::run(&settings, &arguments),
-                Experiment::Wrinkle => wrinkle::train::run(&settings, &arguments),
+                Experiment::Agrnet => agrnet::train::run(&settings, &arguments, &interrupt),
+                Experiment::Wrinkle => wrinkle::train::run(&settings, &arguments, &interrupt),
             }
         }
         Verb::Eval(arguments) => {

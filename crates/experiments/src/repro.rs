@@ -7,6 +7,7 @@ use candle_core::Device;
 use sconce_runs::{Checkpoint, Provenance, Rows, Run, Which};
 
 use crate::cli::{ReproArguments, TrainArguments};
+use crate::interrupt::Interrupt;
 use crate::position::Position;
 use crate::saving::SavingArguments;
 use crate::settings::{Experiment, Settings};
@@ -16,15 +17,18 @@ use crate::{agrnet, wrinkle};
 pub(crate) fn run(arguments: &ReproArguments) -> Result<()> {
     let run = Run::open(&arguments.run)?;
     let out = arguments.out.clone().unwrap_or_else(|| run.folder().join("repro"));
+    let interrupt = Interrupt::watch()?;
     let parts = wrinkle::runs_of_parts(&run)?;
     if parts.is_empty() {
-        return repeat(&run, &out);
+        return repeat(&run, &out, &interrupt);
     }
-    parts.iter().try_for_each(|part| repeat(part, &out.join(part.folder().file_name().unwrap_or_default())))
+    parts.iter().try_for_each(|part| {
+        repeat(part, &out.join(part.folder().file_name().unwrap_or_default()), &interrupt)
+    })
 }
 
 /// Trains to the step of the run's last checkpoint and compares hashes; an error says where the runs part.
-fn repeat(first: &Run, out: &Path) -> Result<()> {
+fn repeat(first: &Run, out: &Path, interrupt: &Interrupt) -> Result<()> {
     let last = first.checkpoints().load(&Which::Last, &Device::Cpu)?;
     let at = Position::read(&last)?;
     let settings = Settings::to_repeat(first);
@@ -37,8 +41,8 @@ fn repeat(first: &Run, out: &Path) -> Result<()> {
     };
     println!("again       {} steps of {}", at.step, first.folder().display());
     match settings.experiment()? {
-        Experiment::Agrnet => agrnet::train::run(&settings, &again)?,
-        Experiment::Wrinkle => wrinkle::train::run(&settings, &again)?,
+        Experiment::Agrnet => agrnet::train::run(&settings, &again, interrupt)?,
+        Experiment::Wrinkle => wrinkle::train::run(&settings, &again, interrupt)?,
     }
     let second = Run::latest(out, &settings.name)?;
     let other = second.checkpoints().load(&Which::Last, &Device::Cpu)?;

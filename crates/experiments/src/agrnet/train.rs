@@ -24,7 +24,7 @@ use crate::progress::ProgressLine;
 use crate::provenance;
 use crate::record::{Columns, Record};
 use crate::report;
-use crate::saving::Saving;
+use crate::saving::{Saving, SavingArguments};
 use crate::settings::Settings;
 use crate::state::State;
 
@@ -39,7 +39,7 @@ const COLUMNS: Columns = Columns {
 const PICTURES: Wanted = Wanted { first: 12, worst: 6 };
 
 /// `train agrnet`: a new run, or an interrupted one from where it stopped.
-pub(crate) fn run(settings: &Settings, arguments: &TrainArguments) -> Result<()> {
+pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &Interrupt) -> Result<()> {
     let config: Config = settings.parse()?;
     let (faces, held_out) = (config.open(Split::Train)?, config.open(Split::Val)?);
     let run = match &settings.run {
@@ -51,7 +51,7 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments) -> Result<()>
     println!("run folder  {}", run.folder().display());
     println!("images      {} to train on, {} held out", faces.len(), held_out.len());
     let start = Instant::now();
-    match train(&config, &run, faces, &held_out, arguments)? {
+    match train(&config, &run, faces, &held_out, arguments.saving, interrupt)? {
         End::Interrupted => {
             let folder = run.folder().display();
             println!("saved; go on with: cargo xtask train {} --resume {folder}", settings.name);
@@ -82,9 +82,9 @@ fn train(
     run: &Run,
     faces: Faces,
     held_out: &Faces,
-    arguments: &TrainArguments,
+    saving: SavingArguments,
+    interrupt: &Interrupt,
 ) -> Result<End> {
-    let interrupt = Interrupt::watch()?;
     let loader = Loader::new(faces, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
     let parameters = Parameters::new(config.seed, &Device::Cpu);
     let network = Agrnet::new(&config.model, parameters.builder())?;
@@ -94,7 +94,7 @@ fn train(
     let mut state = State::new(parameters, optimizer, schedule);
     state.resume(run)?;
     let mut record = Record::open(run, config.log, COLUMNS, &state.at)?;
-    let mut saving = Saving::new(run.checkpoints(), arguments.saving, state.at.step);
+    let mut saving = Saving::new(run.checkpoints(), saving, state.at.step);
     let batches = loader.batches_per_epoch();
     let mut progress = ProgressLine::new(config.epochs, batches, state.at.step);
     let mut watch = NanWatch::new(run, &state.parameters, config.on_nan);

@@ -44,7 +44,7 @@ const EPOCH_COLUMNS: [&str; 12] = {
 const PICTURES: Wanted = Wanted { first: 12, worst: 6 };
 
 /// `train wrinkle`: a new run, or an interrupted one from where it stopped.
-pub(crate) fn run(settings: &Settings, arguments: &TrainArguments) -> Result<()> {
+pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &Interrupt) -> Result<()> {
     let config = Config::read(settings)?;
     check_data(&config)?;
     let run = match &settings.run {
@@ -52,11 +52,10 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments) -> Result<()>
         None => Run::create_labelled(&arguments.runs, &settings.name, config.loss.name(), &settings.text)?,
     };
     println!("run folder  {}", run.folder().display());
-    let interrupt = Interrupt::watch()?;
     let start = Instant::now();
     let end = match &config.parts {
-        Some(parts) => partitioned::train(&config, parts, &run, arguments, &interrupt)?,
-        None => train(&config, &run, arguments.saving, &interrupt)?,
+        Some(parts) => partitioned::train(&config, parts, &run, arguments, interrupt)?,
+        None => train(&config, &run, arguments.saving, interrupt)?,
     };
     match end {
         End::Interrupted => {
