@@ -45,6 +45,13 @@ impl ProgressLine {
         self.bar.suspend(|| println!("{line}"));
     }
 
+    /// Tells at the end of a training how many steps were left out, if any.
+    pub(crate) fn tell_skipped(&self, skipped: usize, steps: usize) {
+        if skipped > 0 {
+            self.note(&format!("skipped {skipped} of {steps} steps, not finite"));
+        }
+    }
+
     /// Prints a line that stays, at the end of a pause for scoring and saving.
     pub(crate) fn after_pause(&mut self, line: &str) {
         self.progress.pause(self.begun.elapsed());

@@ -158,6 +158,7 @@ mod tests {
     use sconce_tensors::testing::hashed_signed;
 
     #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct File {
         loss: Config,
     }

@@ -257,7 +257,7 @@ mod tests {
             checkpoints.save(&Which::Epoch(epoch), &of_step(3)).unwrap();
         }
         assert_eq!(checkpoints.highest_epoch(), Some(Which::Epoch(10)));
-        assert_eq!(fs::read_dir(&checkpoints.folder).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(&checkpoints.folder).unwrap().count(), 3 + 3);
     }
 
     #[test]

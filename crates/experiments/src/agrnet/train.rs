@@ -140,9 +140,7 @@ fn train(
             return Ok(End::Interrupted);
         }
     }
-    if state.at.skipped > 0 {
-        progress.note(&format!("skipped {} of {} steps, not finite", state.at.skipped, state.at.step));
-    }
+    progress.tell_skipped(state.at.skipped, state.at.step);
     Ok(End::Finished)
 }
 

@@ -85,14 +85,10 @@ mod tests {
         [[parts]]\nname = 'a'\nsize = [16, 32]\n[parts.region.fractions]\nrows = [0.0, 0.5]\ncolumns = [0.0, 1.0]\n\n\
         [[parts]]\nname = 'b'\nsize = [32, 48]\nregion.fractions = { rows = [0.5, 1.0], columns = [0.0, 1.0] }\n";
 
-    #[derive(serde::Deserialize)]
-    struct Parts {
-        parts: Vec<Part>,
-    }
-
     #[test]
     fn a_part_gets_a_whole_config_of_its_own() {
-        let parts = toml::from_str::<Parts>(ALL).unwrap().parts;
+        let all: toml::Table = ALL.parse().unwrap();
+        let parts: Vec<Part> = all["parts"].clone().try_into().unwrap();
         for part in &parts {
             let text = text_of_part(ALL, part).unwrap();
             let table: toml::Table = text.parse().unwrap();

@@ -97,9 +97,7 @@ pub(super) fn train(
     saving: SavingArguments,
     interrupt: &Interrupt,
 ) -> Result<End> {
-    let (images, held_out) = (config.open(Split::Train)?, config.open(Split::Val)?);
-    provenance::note(run, &[("train", &*images), ("val", &*held_out)])?;
-    println!("images      {} to train on, {} held out", images.len(), held_out.len());
+    let (images, held_out) = open_noted(config, run)?;
     let loader =
         Loader::new(images.clone(), config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
     let parameters = Parameters::new(config.seed, &Device::Cpu);
@@ -120,13 +118,8 @@ pub(super) fn train(
             watch.begin()?;
             let (loss, logits) = forward(&network, &batch, config, &extra.loss)?;
             let value = f64::from(loss.to_scalar::<f32>()?);
-            let step = Step {
-                at: state.at,
-                lr,
-                batch: &batch,
-                targets: ["mask"],
-                terms: &[(config.loss.name(), value)],
-            };
+            let terms = [(config.loss.name(), value)];
+            let step = Step { at: state.at, lr, batch: &batch, targets: ["mask"], terms: &terms };
             let again = || Ok(forward(&network, &batch, config, &extra.loss)?.0);
             let gradients = watch.gradients(&step, loss, again, &progress)?;
             match &gradients {
@@ -162,10 +155,16 @@ pub(super) fn train(
             return Ok(End::Interrupted);
         }
     }
-    if state.at.skipped > 0 {
-        progress.note(&format!("skipped {} of {} steps, not finite", state.at.skipped, state.at.step));
-    }
+    progress.tell_skipped(state.at.skipped, state.at.step);
     Ok(End::Finished)
+}
+
+/// The images to train on and those held out; the run's provenance names them.
+fn open_noted(config: &Config, run: &Run) -> Result<(Wrinkles, Wrinkles)> {
+    let (images, held_out) = (config.open(Split::Train)?, config.open(Split::Val)?);
+    provenance::note(run, &[("train", &*images), ("val", &*held_out)])?;
+    println!("images      {} to train on, {} held out", images.len(), held_out.len());
+    Ok((images, held_out))
 }
 
 /// What this experiment's checkpoints hold beside the [`State`].

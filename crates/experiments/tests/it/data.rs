@@ -248,7 +248,7 @@ fn stats_count_classes_and_suggest_weights() {
     assert_eq!(third["median-frequency-weight"], 1.0);
     let printed = place.run(&["data", "stats", "set", "--classes", "back,front,rare"]);
     assert!(printed.contains("rare") && printed.contains("every image is 12 x 10 pixels"), "{printed}");
-    assert!(place.run(&["data", "stats", "tiny"]).contains("17 rendered faces"));
+    assert!(place.run(&["data", "stats", "tiny"]).contains("17 rendered pictures"));
     std::fs::write(place.path("set/masks/3.png"), "x").unwrap();
     let message = place.fails(&["data", "stats", "set"]);
     assert!(message.contains("masks/3.png") && message.contains("1 of 40 images"), "{message}");
