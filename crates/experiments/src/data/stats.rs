@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &StatsArguments) -> Result<()> {
                 Rendered::Faces(config) => of_splits(|split| Ok(Faces::open(config, split)?))?,
                 Rendered::Wrinkles(config) => of_splits(|split| Ok(Wrinkles::open(config, split)?))?,
             };
-            let images = counted(stats.0.images() as u64, "rendered picture");
+            let images = counted(stats.0.images(), "rendered picture");
             (format!("{}: {images}", arguments.set.set), Some(classes), stats)
         }
     };
@@ -49,10 +49,13 @@ pub(crate) fn run(arguments: &StatsArguments) -> Result<()> {
     tell(&errors, images, "could not be read and are not counted; `data check` tells all that is wrong")
 }
 
+/// Statistics, and what could not be read.
+type Counted = (Stats, Vec<Error>);
+
 /// Statistics and classes of all three splits of a procedural set.
 fn of_splits<const T: usize, D: Dataset<T>>(
     open: impl Fn(Split) -> Result<D>,
-) -> Result<((Stats, Vec<Error>), Vec<String>)> {
+) -> Result<(Counted, Vec<String>)> {
     let sets = Split::ALL.into_iter().map(open).collect::<Result<Vec<D>>>()?;
     let counter = Counter::new("stats", sets.iter().map(Dataset::len).sum());
     let mut all = (Stats::default(), Vec::new());
