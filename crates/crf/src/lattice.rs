@@ -14,6 +14,7 @@ mod hash;
 mod key;
 mod slice;
 mod splat;
+mod sums;
 
 use std::ops::Range;
 

@@ -56,7 +56,7 @@ impl Filter {
         let (before, mut after) = if normalisation == Normalisation::None {
             normalisation.factors(&vec![1.0; whitened.pixels()])
         } else {
-            normalisation.factors(&sums(&lattice, whitened.pixels()))
+            normalisation.factors(&lattice.sums())
         };
         after.iter_mut().for_each(|factor| *factor *= scale);
         Ok(Self { lattice, before, after })
@@ -71,12 +71,4 @@ impl Filter {
     pub(crate) fn apply_transposed(&self, rows: &[Lanes], layout: Layout) -> Vec<Lanes> {
         self.lattice.filter(rows, layout, (&self.after, &self.before), Axes::Descending)
     }
-}
-
-/// The sum of every pixel's weights.
-fn sums(lattice: &Lattice, pixels: usize) -> Vec<f32> {
-    let factors = (vec![1.0; pixels], vec![lattice.scale(); pixels]);
-    let ones = vec![Lanes([1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]); pixels];
-    let rows = lattice.filter(&ones, Layout::new(1), (&factors.0, &factors.1), Axes::Ascending);
-    rows.iter().map(|row| row.0[0]).collect()
 }

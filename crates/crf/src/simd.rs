@@ -19,17 +19,20 @@ impl Lanes {
     /// `self + factor * other`, rounded twice.
     #[inline(always)]
     pub(crate) fn plus_scaled(self, factor: f32, other: Self) -> Self {
-        Self(std::array::from_fn(|lane| self.0[lane] + factor * other.0[lane]))
+        self.zip(other, |own, term| own + factor * term)
     }
 
     #[inline(always)]
-    pub(crate) fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
-        Self(std::array::from_fn(|lane| f(self.0[lane], other.0[lane])))
+    pub(crate) fn zip(mut self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(own, term)| *own = f(*own, term));
+        self
     }
 
     #[inline(always)]
-    pub(crate) fn map(self, f: impl Fn(f32) -> f32) -> Self {
-        Self(std::array::from_fn(|lane| f(self.0[lane])))
+    pub(crate) fn map(mut self, f: impl Fn(f32) -> f32) -> Self {
+        // A loop in place: `array::map` of a long function is a call, which the compiler does not inline.
+        self.0.iter_mut().for_each(|own| *own = f(*own));
+        self
     }
 
     /// All lanes combined, in a fixed order.

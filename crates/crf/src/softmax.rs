@@ -10,16 +10,24 @@ pub(crate) fn softmax(rows: &mut [Lanes], layout: Layout) {
 
 vectorised! {
     fn softmax_rows[G: usize](rows: &mut [Lanes], blocks: usize) {
-        let (rows, _) = rows.as_chunks_mut::<G>();
-        for row in rows.chunks_exact_mut(blocks) {
+        let (blocks_of_rows, _) = rows.as_chunks_mut::<G>();
+        for row in blocks_of_rows.chunks_exact_mut(blocks) {
             let mut most = Lanes::splat(f32::NEG_INFINITY);
             for lanes in row.as_flattened() {
                 most = most.zip(*lanes, larger);
             }
             let most = most.fold(larger);
-            let mut sum = Lanes::ZERO;
             for lanes in row.as_flattened_mut() {
-                *lanes = lanes.map(|logit| exp(logit - most));
+                *lanes = lanes.map(|logit| logit - most);
+            }
+        }
+        // In a loop of its own, so that one row's exponentials need not wait for another's sum.
+        for lanes in blocks_of_rows.as_flattened_mut() {
+            *lanes = lanes.map(exp);
+        }
+        for row in blocks_of_rows.chunks_exact_mut(blocks) {
+            let mut sum = Lanes::ZERO;
+            for lanes in row.as_flattened() {
                 sum = sum.zip(*lanes, |a, b| a + b);
             }
             let factor = 1.0 / sum.fold(|a, b| a + b);

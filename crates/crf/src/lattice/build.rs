@@ -43,7 +43,12 @@ fn build<const WORDS: usize>(features: &Features, packing: &Packing) -> Lattice 
         .zip(weights.par_chunks_mut(CHUNK * corners_of_pixel))
         .enumerate()
         .map_init(
-            || Placing { packing, axes: &axes, table: Table::with_room(1 << 12) },
+            || Placing {
+                packing,
+                axes: &axes,
+                table: Table::with_room(1 << 12),
+                last: [([0; WORDS], 0); MOST_CORNERS],
+            },
             |placing, (chunk, (corners, weights))| {
                 let first = chunk * CHUNK;
                 placing.place(features, first..(first + CHUNK).min(pixels), corners, weights)
@@ -79,6 +84,8 @@ struct Placing<'a, const WORDS: usize> {
     packing: &'a Packing,
     axes: &'a [Key<WORDS>],
     table: Table<WORDS>,
+    /// The last corner of each remainder and its number.
+    last: [(Key<WORDS>, u32); MOST_CORNERS],
 }
 
 impl<const WORDS: usize> Placing<'_, WORDS> {
@@ -90,6 +97,7 @@ impl<const WORDS: usize> Placing<'_, WORDS> {
         corners: &mut [u32],
         weights: &mut [f32],
     ) -> Vec<Key<WORDS>> {
+        self.last = [([u64::MAX; WORDS], 0); MOST_CORNERS];
         let scales = scales(features.dimensions());
         let mut simplices = Simplices::new();
         let mut points = vec![[0.0; POINTS]; features.dimensions()];
@@ -124,18 +132,38 @@ impl<const WORDS: usize> Placing<'_, WORDS> {
         let count = if CORNERS < MOST_CORNERS { CORNERS } else { self.axes.len() };
         let parts = corners.chunks_exact_mut(count).zip(weights.chunks_exact_mut(count));
         for (p, (corners, weights)) in parts.enumerate() {
-            let mut by_rank = [[0; WORDS]; CORNERS];
-            for (i, axis) in self.axes.iter().enumerate().take(count) {
-                by_rank[simplices.rank[i][p] as usize] = *axis;
-            }
-            let mut key = self.packing.pack::<WORDS>(|i| simplices.origin[i][p]);
-            // The corner of the next remainder lies one step along the axis of the smallest offset not yet stepped along.
+            let keys = self.keys_of::<CORNERS>(simplices, p, count);
             for (remainder, (corner, weight)) in corners.iter_mut().zip(weights).enumerate() {
-                *corner = self.table.insert(key);
+                // Neighbouring pixels often share corners.
+                let (key, last) = (keys[remainder], &mut self.last[remainder]);
+                if last.0 != key {
+                    *last = (key, self.table.insert(key));
+                }
+                *corner = last.1;
                 *weight = simplices.weights[remainder][p];
-                key = plus(key, by_rank[count - 1 - remainder]);
             }
         }
+    }
+
+    /// The keys of a point's corners, by their remainders.
+    #[inline(always)]
+    fn keys_of<const CORNERS: usize>(
+        &self,
+        simplices: &Simplices,
+        p: usize,
+        count: usize,
+    ) -> [Key<WORDS>; CORNERS] {
+        let mut by_rank = [[0; WORDS]; CORNERS];
+        for (i, axis) in self.axes.iter().enumerate().take(count) {
+            by_rank[simplices.rank[i][p] as usize] = *axis;
+        }
+        let mut keys = [[0; WORDS]; CORNERS];
+        keys[0] = self.packing.pack::<WORDS>(|i| simplices.origin[i][p]);
+        // The corner of the next remainder lies one step along the axis of the smallest offset not yet stepped along.
+        for remainder in 1..count {
+            keys[remainder] = plus(keys[remainder - 1], by_rank[count - remainder]);
+        }
+        keys
     }
 }
 
