@@ -93,8 +93,8 @@ impl DenseCrf {
 
     /// As [`DenseCrf::infer`], with a stop when nothing changes any more, or the divergence of every iteration.
     pub fn infer_with(&self, unary: &Unary, settings: &MeanField) -> Result<Posterior, Error> {
-        let logits = unary.logits(self.classes(), self.shape.pixels())?;
-        Ok(mean_field::infer(self, logits, settings))
+        unary.check(self.classes(), self.shape.pixels())?;
+        Ok(mean_field::infer(self, unary, settings))
     }
 
     /// Gradients of a loss of what [`DenseCrf::infer`] returns with respect to the unary and to every kernel's weights,
@@ -110,11 +110,11 @@ impl DenseCrf {
         probabilities: &[f32],
     ) -> Result<Gradient, Error> {
         let (classes, pixels) = (self.classes(), self.shape.pixels());
-        let logits = unary.logits(classes, pixels)?;
+        unary.check(classes, pixels)?;
         let (what, formula) = ("gradient of the probabilities", "classes × width × height × depth");
         crate::error::check_length(what, formula, classes * pixels, probabilities.len())?;
         check_finite(what, probabilities)?;
-        Ok(gradient::backward(self, logits, iterations, probabilities))
+        Ok(gradient::backward(self, unary, iterations, probabilities))
     }
 
     /// Replaces the compatibility of kernel `index`, in the order of their adding; the lattices stay. For training.

@@ -10,7 +10,8 @@ use crate::compatibility::Compatibility;
 use crate::dense_crf::{DenseCrf, Kernel};
 use crate::layout::Layout;
 use crate::mean_field::State;
-use crate::simd::{LANES, Lanes};
+use crate::simd::{LANES, Lanes, zeros};
+use crate::unary::Unary;
 
 /// Derivatives of a loss.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,33 +27,33 @@ pub struct Gradient {
 /// Pixels whose sums are kept apart, so that they do not depend on the number of threads.
 const PART: usize = 1 << 12;
 
-pub(crate) fn backward(crf: &DenseCrf, planes: &[f32], iterations: usize, outer: &[f32]) -> Gradient {
+pub(crate) fn backward(crf: &DenseCrf, unary: &Unary, iterations: usize, outer: &[f32]) -> Gradient {
     let (layout, pixels) = (crf.layout, crf.shape.pixels());
-    let kept = forward(crf, planes, iterations);
-    let mut logits = vec![Lanes::ZERO; pixels * layout.row()];
+    let kept = forward(crf, unary, iterations);
+    let mut logits = zeros(pixels * layout.row());
     let mut weights: Vec<Vec<f64>> = crf.kernels.iter().map(|k| vec![0.0; k.compatibility.len()]).collect();
-    let mut gradient = vec![Lanes::ZERO; pixels * layout.row()];
-    layout.rows_from_planes(outer, pixels, 0, 0.0, &mut gradient);
+    let mut gradient = zeros(pixels * layout.row());
+    layout.rows_from_planes(outer, pixels, 0, (1.0, 0.0), &mut gradient);
     for (iteration, q) in kept.iter().enumerate().rev() {
         through_softmax(&mut gradient, q, layout);
         add(&mut logits, &gradient);
         let Some(earlier) = iteration.checked_sub(1).map(|index| &kept[index]) else { break };
-        let mut before = vec![Lanes::ZERO; gradient.len()];
+        let mut before = zeros(gradient.len());
         for (kernel, weights) in crf.kernels.iter().zip(&mut weights) {
             add_to_weights(kernel, &gradient, earlier, layout, weights);
             add(&mut before, &through_kernel(kernel, &gradient, layout));
         }
         gradient = before;
     }
-    let mut flat = vec![0.0; planes.len()];
+    let mut flat = vec![0.0; outer.len()];
     layout.planes_from_rows(&logits, &mut flat.chunks_mut(pixels).collect::<Vec<_>>(), 0);
     let compatibilities = weights.iter().map(|sums| sums.iter().map(|sum| *sum as f32).collect()).collect();
     Gradient { logits: flat, compatibilities }
 }
 
 /// The probabilities before the first iteration and after each.
-fn forward(crf: &DenseCrf, planes: &[f32], iterations: usize) -> Vec<Vec<Lanes>> {
-    let mut state = State::new(crf, planes, true);
+fn forward(crf: &DenseCrf, unary: &Unary, iterations: usize) -> Vec<Vec<Lanes>> {
+    let mut state = State::new(crf, unary, true);
     state.pass(true, None, iterations > 0);
     let mut kept = vec![state.probabilities.clone()];
     for iteration in 1..=iterations {

@@ -21,10 +21,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 pub(crate) use self::blur::Axes;
-pub(crate) use self::slice::slice_add;
+pub(crate) use self::slice::{Vertices, slice_add};
 pub(crate) use self::splat::{Corners, splat};
 use crate::layout::{Layout, with_groups};
-use crate::simd::{Lanes, vectorised};
+use crate::simd::{Lanes, vectorised, zeros};
 
 /// Pixels that one thread splats at once.
 pub(crate) const CHUNK: usize = 1 << 14;
@@ -64,9 +64,9 @@ pub(crate) struct Workspace {
 impl Lattice {
     /// Memory for rows of this layout.
     pub(crate) fn workspace(&self, layout: Layout) -> Workspace {
-        let values = vec![Lanes::ZERO; (self.vertices + 1) * layout.row()];
-        let scattered = vec![Lanes::ZERO; self.vertex_of.len() * layout.row()];
-        Workspace { scattered, spare: values.clone(), values }
+        let row = layout.row();
+        let values = || zeros((self.vertices + 1) * row);
+        Workspace { scattered: zeros(self.vertex_of.len() * row), spare: values(), values: values() }
     }
 
     /// What makes the blurred and sliced values sums of a Gaussian whose peak is 1, as in Krähenbühl's code.
@@ -130,18 +130,13 @@ impl Lattice {
             splat(part, layout, self.corners(pixels, before), target);
         });
         self.spread(&mut space, layout, axes);
-        let mut filtered = vec![Lanes::ZERO; rows.len()];
+        let mut filtered = zeros(rows.len());
         let ones = vec![Lanes::splat(1.0); layout.row()];
         filtered.par_chunks_mut(CHUNK * layout.row()).enumerate().for_each(|(chunk, target)| {
             let pixels = chunk * CHUNK..((chunk + 1) * CHUNK).min(self.pixels);
-            slice_add(
-                target,
-                layout,
-                self.corners(pixels, after),
-                self.vertex_of(chunk),
-                &space.values,
-                &ones,
-            );
+            let of_corner = self.vertex_of(chunk);
+            let vertices = Vertices { values: &space.values, of_corner, class_factors: &ones };
+            slice_add(target, None, layout, self.corners(pixels, after), vertices);
         });
         filtered
     }

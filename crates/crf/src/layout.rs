@@ -40,13 +40,14 @@ impl Layout {
         row
     }
 
-    /// Writes pixels `first..` of planes of `pixels` values, one per class, to rows; padding lanes get `padding`.
+    /// Writes pixels `first..` of planes of `pixels` values, one per class, to rows, times `factor`; padding lanes get
+    /// `padding`.
     pub(crate) fn rows_from_planes(
         &self,
         planes: &[f32],
         pixels: usize,
         first: usize,
-        padding: f32,
+        (factor, padding): (f32, f32),
         rows: &mut [Lanes],
     ) {
         let count = rows.len() / self.row();
@@ -59,7 +60,7 @@ impl Layout {
             let plane = &planes[class * pixels + first..][..count];
             let (vector, lane) = (class / LANES, class % LANES);
             for (row, &value) in rows.chunks_exact_mut(self.row()).zip(plane) {
-                row[vector].0[lane] = value;
+                row[vector].0[lane] = value * factor;
             }
         }
     }
@@ -109,7 +110,7 @@ mod tests {
         let layout = Layout::new(11);
         let planes: Vec<f32> = (0..11 * 7).map(|i| i as f32).collect();
         let mut rows = vec![Lanes::ZERO; 4 * layout.row()];
-        layout.rows_from_planes(&planes, 7, 2, -1.0, &mut rows);
+        layout.rows_from_planes(&planes, 7, 2, (1.0, -1.0), &mut rows);
         assert_eq!(rows[1].0, [58.0, 65.0, 72.0, -1.0, -1.0, -1.0, -1.0, -1.0]);
         let mut back = planes.clone();
         back.chunks_mut(7).for_each(|plane| plane[2..6].fill(0.0));

@@ -4,15 +4,17 @@
 //! makes probabilities of them and splats these to the lattices again, some pixels at a time, so that probabilities never
 //! leave the processor's cache.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::dense_crf::{DenseCrf, Kernel};
 use crate::divergence;
-use crate::lattice::{Axes, CHUNK, Workspace, slice_add, splat};
-use crate::layout::Layout;
+use crate::lattice::{Axes, CHUNK, Vertices, Workspace, slice_add, splat};
 use crate::posterior::Posterior;
-use crate::simd::{LANES, Lanes};
+use crate::simd::{LANES, Lanes, zeros};
 use crate::softmax::softmax;
+use crate::unary::Unary;
 
 /// How long mean field goes on, and what it tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,10 +38,10 @@ impl MeanField {
 const BLOCK: usize = 64;
 
 /// The probabilities after the iterations.
-pub(crate) fn infer(crf: &DenseCrf, logits: &[f32], settings: &MeanField) -> Posterior {
+pub(crate) fn infer(crf: &DenseCrf, unary: &Unary, settings: &MeanField) -> Posterior {
     let tracks = settings.tolerance.is_some() || settings.divergence;
-    let mut state = State::new(crf, logits, tracks);
-    let mut probabilities = vec![0.0; logits.len()];
+    let mut state = State::new(crf, unary, tracks);
+    let mut probabilities = vec![0.0; crf.layout.classes * crf.shape.pixels()];
     let mut divergences = Vec::new();
     let mut iterations = 0;
     let only = settings.iterations == 0 && !tracks;
@@ -56,8 +58,7 @@ pub(crate) fn infer(crf: &DenseCrf, logits: &[f32], settings: &MeanField) -> Pos
         }
     }
     if settings.divergence {
-        let stopped = iterations < settings.iterations;
-        divergences.push(state.last_divergence(stopped));
+        divergences.push(state.last_divergence());
     } else {
         divergences.clear();
     }
@@ -79,9 +80,8 @@ pub(crate) struct Tally {
 /// Everything that one inference changes.
 pub(crate) struct State<'a> {
     crf: &'a DenseCrf,
-    /// Planes of negative energies.
-    planes: &'a [f32],
-    /// The same as rows; -∞ in the padding.
+    unary: &'a Unary,
+    /// Rows of negative energies; -∞ in the padding.
     logits: Vec<Lanes>,
     /// Rows of the last probabilities, empty unless they are tracked.
     pub(crate) probabilities: Vec<Lanes>,
@@ -97,17 +97,17 @@ struct Chunk<'a> {
 }
 
 impl<'a> State<'a> {
-    pub(crate) fn new(crf: &'a DenseCrf, planes: &'a [f32], tracks: bool) -> Self {
+    pub(crate) fn new(crf: &'a DenseCrf, unary: &'a Unary, tracks: bool) -> Self {
         let size = crf.shape.pixels() * crf.layout.row();
         let spaces = crf.kernels.iter().map(|kernel| kernel.filter.lattice.workspace(crf.layout)).collect();
-        let probabilities = vec![Lanes::ZERO; if tracks { size } else { 0 }];
-        Self { crf, planes, logits: vec![Lanes::ZERO; size], probabilities, spaces }
+        let probabilities = zeros(if tracks { size } else { 0 });
+        Self { crf, unary, logits: zeros(size), probabilities, spaces }
     }
 
     /// New probabilities for every pixel: the softmax of the unary, and unless it is the first pass of the messages.
     /// Writes them to `planes`, if given, and splats them to the lattices, if told so.
     pub(crate) fn pass(&mut self, first: bool, planes: Option<&mut Vec<f32>>, splats: bool) -> Tally {
-        let (crf, unary) = (self.crf, self.planes);
+        let (crf, unary) = (self.crf, self.unary);
         let (values, scattered): (Vec<_>, Vec<_>) =
             self.spaces.iter_mut().map(|space| (&space.values[..], &mut space.scattered[..])).unzip();
         let chunks = chunks(crf, &mut self.logits, &mut self.probabilities, planes, scattered);
@@ -131,7 +131,7 @@ impl<'a> State<'a> {
     }
 
     /// The divergence of the last probabilities, whose messages it needs.
-    fn last_divergence(&mut self, _stopped: bool) -> f64 {
+    fn last_divergence(&mut self) -> f64 {
         self.exchange();
         let kept = self.probabilities.clone();
         let divergence = self.pass(false, None, false).divergence;
@@ -185,7 +185,7 @@ fn chunks<'a>(
 /// One pass over one chunk.
 struct Pass<'a> {
     crf: &'a DenseCrf,
-    unary: &'a [f32],
+    unary: &'a Unary,
     values: &'a [&'a [Lanes]],
     first: bool,
     splats: bool,
@@ -216,17 +216,12 @@ impl Pass<'_> {
         let pixels = first..first + rows.len() / layout.row();
         let logits = &mut chunk.logits[range.clone()];
         if self.first {
-            let all = self.crf.shape.pixels();
-            layout.rows_from_planes(self.unary, all, first, f32::NEG_INFINITY, logits);
+            self.unary.write_logits(layout, self.crf.shape.pixels(), first, logits);
         }
-        rows.copy_from_slice(logits);
-        if !self.first {
-            for (kernel, values) in self.crf.kernels.iter().zip(self.values) {
-                let Kernel { filter, class_factors, .. } = kernel;
-                let corners = filter.lattice.corners(pixels.clone(), &filter.after);
-                let vertex_of = filter.lattice.vertex_of(self.index);
-                slice_add(rows, layout, corners, vertex_of, values, class_factors);
-            }
+        if self.first || self.crf.kernels.is_empty() {
+            rows.copy_from_slice(logits);
+        } else {
+            self.add_messages(pixels.clone(), logits, rows);
         }
         let tracked = (!chunk.probabilities.is_empty()).then(|| &mut chunk.probabilities[range]);
         if let Some(old) = &tracked
@@ -236,7 +231,7 @@ impl Pass<'_> {
         }
         softmax(rows, layout);
         if let Some(old) = tracked {
-            tally.change = tally.change.max(largest_change(old, rows, layout));
+            tally.change = tally.change.max(largest_change(old, rows));
             old.copy_from_slice(rows);
         }
         layout.planes_from_rows(rows, &mut chunk.planes, place);
@@ -251,10 +246,21 @@ impl Pass<'_> {
             }
         }
     }
+
+    /// Scores of pixels: their logits and the messages of all kernels.
+    fn add_messages(&self, pixels: Range<usize>, logits: &[Lanes], rows: &mut [Lanes]) {
+        let mut base = Some(logits);
+        for (Kernel { filter, class_factors, .. }, values) in self.crf.kernels.iter().zip(self.values) {
+            let of_corner = filter.lattice.vertex_of(self.index);
+            let corners = filter.lattice.corners(pixels.clone(), &filter.after);
+            let vertices = Vertices { values, of_corner, class_factors };
+            slice_add(rows, base.take(), self.crf.layout, corners, vertices);
+        }
+    }
 }
 
 /// The largest difference of two probabilities.
-fn largest_change(old: &[Lanes], new: &[Lanes], _layout: Layout) -> f32 {
+fn largest_change(old: &[Lanes], new: &[Lanes]) -> f32 {
     let pairs = old.iter().zip(new);
     pairs.map(|(a, b)| a.zip(*b, |a, b| (a - b).abs()).fold(f32::max)).fold(0.0, f32::max)
 }

@@ -1,5 +1,9 @@
 //! Loops compiled for several instruction sets, and an exponential that the compiler can vectorise.
 
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
 /// Eight floats, which lie in one vector register where the processor has them so wide.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(align(32))]
@@ -41,6 +45,18 @@ impl Lanes {
         let [a, b, c, d, e, g, h, i] = self.0;
         f(f(f(a, e), f(c, h)), f(f(b, g), f(d, i)))
     }
+}
+
+/// A vector of zeros, whose memory every thread touches a part of first: the system hands out pages when they are touched,
+/// which takes longer than filling them.
+pub(crate) fn zeros(length: usize) -> Vec<Lanes> {
+    let mut vector = Vec::with_capacity(length);
+    vector.spare_capacity_mut()[..length].par_chunks_mut(1 << 14).for_each(|part| {
+        part.fill(MaybeUninit::new(Lanes::ZERO));
+    });
+    // SAFETY: the capacity is at least `length`, and as many elements were just written.
+    unsafe { vector.set_len(length) };
+    vector
 }
 
 /// Declares a function whose body is compiled three times: for AVX-512, for AVX2 and for the target's baseline. The best

@@ -13,12 +13,16 @@ vectorised! {
         let (blocks_of_rows, _) = rows.as_chunks_mut::<G>();
         for row in blocks_of_rows.chunks_exact_mut(blocks) {
             let mut most = Lanes::splat(f32::NEG_INFINITY);
-            for lanes in row.as_flattened() {
-                most = most.zip(*lanes, larger);
+            for block in &*row {
+                for lanes in block {
+                    most = most.zip(*lanes, larger);
+                }
             }
             let most = most.fold(larger);
-            for lanes in row.as_flattened_mut() {
-                *lanes = lanes.map(|logit| logit - most);
+            for block in row {
+                for lanes in block {
+                    *lanes = lanes.map(|logit| logit - most);
+                }
             }
         }
         // In a loop of its own, so that one row's exponentials need not wait for another's sum.
@@ -27,12 +31,16 @@ vectorised! {
         }
         for row in blocks_of_rows.chunks_exact_mut(blocks) {
             let mut sum = Lanes::ZERO;
-            for lanes in row.as_flattened() {
-                sum = sum.zip(*lanes, |a, b| a + b);
+            for block in &*row {
+                for lanes in block {
+                    sum = sum.zip(*lanes, |a, b| a + b);
+                }
             }
             let factor = 1.0 / sum.fold(|a, b| a + b);
-            for lanes in row.as_flattened_mut() {
-                *lanes = lanes.map(|value| value * factor);
+            for block in row {
+                for lanes in block {
+                    *lanes = lanes.map(|value| value * factor);
+                }
             }
         }
     }

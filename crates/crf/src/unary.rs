@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, check_finite, check_length};
+use crate::layout::Layout;
+use crate::simd::Lanes;
 
 /// Unary energies of every class at every pixel, in any of the forms in which they come.
 ///
@@ -11,8 +13,9 @@ use crate::error::{Error, check_finite, check_length};
 /// (classes, pixels): one plane per class, pixels with x fastest, then y, then z.
 #[derive(Debug, Clone)]
 pub struct Unary {
-    /// Negative energies.
-    logits: Vec<f32>,
+    values: Vec<f32>,
+    /// What makes the values negative energies: 1, or -1 where they are energies.
+    sign: f32,
 }
 
 impl Unary {
@@ -27,20 +30,19 @@ impl Unary {
         if let Some(index) = probabilities.iter().position(|p| !(0.0..=1.0).contains(p)) {
             return Err(Error::Probability { index, value: probabilities[index] });
         }
-        Ok(Self { logits: probabilities.par_iter().map(|p| p.max(floor).ln()).collect() })
+        Ok(Self { values: probabilities.par_iter().map(|p| p.max(floor).ln()).collect(), sign: 1.0 })
     }
 
     /// Logits of a network: what its softmax would take. Energies are their negatives.
     pub fn from_logits(logits: Vec<f32>) -> Result<Self, Error> {
         check_finite("logits", &logits)?;
-        Ok(Self { logits })
+        Ok(Self { values: logits, sign: 1.0 })
     }
 
     /// Energies: negative logarithms of probabilities, up to a constant per pixel. What pydensecrf calls unary.
-    pub fn from_energies(mut energies: Vec<f32>) -> Result<Self, Error> {
+    pub fn from_energies(energies: Vec<f32>) -> Result<Self, Error> {
         check_finite("energies", &energies)?;
-        energies.par_chunks_mut(1 << 14).flatten().for_each(|energy| *energy = -*energy);
-        Ok(Self { logits: energies })
+        Ok(Self { values: energies, sign: -1.0 })
     }
 
     /// A label map, which is right with probability `confidence`, between 0 and 1; the other classes share the rest.
@@ -69,13 +71,17 @@ impl Unary {
             _ => others,
         };
         let planes = (0..classes).flat_map(|class| labels.iter().map(move |label| logit(class, *label)));
-        Ok(Self { logits: planes.collect() })
+        Ok(Self { values: planes.collect(), sign: 1.0 })
     }
 
-    /// Negative energies, if they are as many as the CRF needs.
-    pub(crate) fn logits(&self, classes: usize, pixels: usize) -> Result<&[f32], Error> {
-        check_length("unary", "classes × width × height × depth", classes * pixels, self.logits.len())?;
-        Ok(&self.logits)
+    /// An error unless there are as many values as the CRF needs.
+    pub(crate) fn check(&self, classes: usize, pixels: usize) -> Result<(), Error> {
+        check_length("unary", "classes × width × height × depth", classes * pixels, self.values.len())
+    }
+
+    /// Writes negative energies of pixels from `first` on to rows, and -∞ to their padding.
+    pub(crate) fn write_logits(&self, layout: Layout, pixels: usize, first: usize, rows: &mut [Lanes]) {
+        layout.rows_from_planes(&self.values, pixels, first, (self.sign, f32::NEG_INFINITY), rows);
     }
 }
 
@@ -93,7 +99,8 @@ mod tests {
             Unary::from_labels(&[0, 1, 2], 3, 0.7, None).unwrap(),
         ];
         for form in &forms {
-            let error = form.logits.iter().zip(&forms[0].logits).map(|(a, b)| (a - b).abs());
+            let own = form.values.iter().map(|value| value * form.sign);
+            let error = own.zip(&forms[0].values).map(|(a, b)| (a - b).abs());
             assert!(error.fold(0.0, f32::max) < 1e-6, "{form:?}");
         }
     }
@@ -101,8 +108,8 @@ mod tests {
     #[test]
     fn an_unsure_pixel_is_uniform_and_one_class_is_finite() {
         let unary = Unary::from_labels(&[255, 1], 2, 0.9, Some(255)).unwrap();
-        assert_eq!(unary.logits[0], unary.logits[2]);
-        assert!(Unary::from_labels(&[0, 0], 1, 0.9, None).unwrap().logits.iter().all(|l| l.is_finite()));
+        assert_eq!(unary.values[0], unary.values[2]);
+        assert!(Unary::from_labels(&[0, 0], 1, 0.9, None).unwrap().values.iter().all(|l| l.is_finite()));
     }
 
     #[test]
