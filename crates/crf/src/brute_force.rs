@@ -19,7 +19,7 @@ pub fn filter_exactly(features: &Features, gaussian: &Gaussian, values: &[f64]) 
     let weights: Vec<Vec<f64>> =
         (0..pixels).into_par_iter().map(|pixel| weights_of(&whitened, pixel)).collect();
     let sums: Vec<f64> = weights.iter().map(|row| row.iter().sum()).collect();
-    let (before, after): (fn(f64) -> f64, fn(f64) -> f64) = match gaussian.normalisation {
+    let (before, after): (Factor, Factor) = match gaussian.normalisation {
         Normalisation::None => (|_| 1.0, |_| 1.0),
         Normalisation::Before => (|n| 1.0 / n, |_| 1.0),
         Normalisation::After => (|_| 1.0, |n| 1.0 / n),
@@ -33,6 +33,9 @@ pub fn filter_exactly(features: &Features, gaussian: &Gaussian, values: &[f64]) 
     });
     Ok(filtered.collect())
 }
+
+/// What a pixel's sum of weights makes a factor of its values.
+type Factor = fn(f64) -> f64;
 
 /// The weight of every pixel for one of them.
 fn weights_of(whitened: &Features, pixel: usize) -> Vec<f64> {

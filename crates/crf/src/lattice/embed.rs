@@ -159,10 +159,10 @@ fn weigh<const CORNERS: usize>(
     let inverse = 1.0 / (d + 1) as f32;
     let mut sorted = [[0.0f32; POINTS]; CORNERS];
     for i in 0..=d {
-        for r in 0..=d {
+        for (r, sorted) in sorted.iter_mut().enumerate().take(d + 1) {
             for p in 0..POINTS {
                 let offset = (elevated[i][p] - origin[i][p]) * inverse;
-                sorted[r][p] += if rank[i][p] == r as f32 { offset } else { 0.0 };
+                sorted[p] += if rank[i][p] == r as f32 { offset } else { 0.0 };
             }
         }
     }
@@ -208,16 +208,16 @@ mod tests {
             embed(&features, &scales, &mut simplices);
             let mut elevated = [[0.0; POINTS]; MOST_CORNERS];
             elevate(d, &features, &scales, &mut elevated);
-            for p in 0..POINTS {
+            (0..POINTS).for_each(|p| {
                 let weights: Vec<f32> = (0..=d).map(|r| simplices.weights[r][p]).collect();
                 assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{d}: {weights:?}");
                 assert!(weights.iter().all(|&w| w > -1e-4), "{d}: {weights:?}");
-                for i in 0..=d {
+                for (i, elevated) in elevated.iter().enumerate().take(d + 1) {
                     let corners = (0..=d).map(|r| weights[r] * corner(&simplices, d, r, p)[i] as f32);
-                    let (got, want) = (corners.sum::<f32>(), elevated[i][p]);
+                    let (got, want) = (corners.sum::<f32>(), elevated[p]);
                     assert!((got - want).abs() < 1e-2, "{d} dimensions: {got} instead of {want}");
                 }
-            }
+            });
         }
     }
 
