@@ -22,9 +22,9 @@ impl Shape {
         Self { width, height, depth, axes: 3 }
     }
 
-    /// How many pixels there are.
+    /// How many pixels there are; `usize::MAX` if more than fit it.
     pub fn pixels(&self) -> usize {
-        self.width * self.height * self.depth
+        self.width.saturating_mul(self.height).saturating_mul(self.depth)
     }
 
     /// Coordinates of a pixel: 2 for an image, 3 for a volume.
@@ -49,9 +49,8 @@ impl Shape {
 
     /// An error unless the number of pixels fits the lattice's 32-bit numbers.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let pixels = self.width.checked_mul(self.height).and_then(|area| area.checked_mul(self.depth));
-        match pixels {
-            Some(1..=0x7ff_ffff) => Ok(()),
+        match self.pixels() {
+            1..=0x7ff_ffff => Ok(()),
             _ => Err(Error::Shape { width: self.width, height: self.height, depth: self.depth }),
         }
     }

@@ -222,6 +222,22 @@ mod tests {
     }
 
     #[test]
+    fn far_points_have_ranks_too() {
+        for d in 1..=MOST_DIMENSIONS {
+            for factor in [1e2, 1e3, 1e4, 2e4] {
+                let far: Vec<Floats> = features(d).iter().map(|f| f.map(|value| value * factor)).collect();
+                let mut simplices = Simplices::new();
+                embed(&far, &scales(d), &mut simplices);
+                for p in 0..POINTS {
+                    let mut ranks: Vec<i32> = (0..=d).map(|i| simplices.rank[i][p]).collect();
+                    ranks.sort_unstable();
+                    assert!(ranks.iter().zip(0..).all(|(rank, i)| *rank == i), "{d}: {ranks:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn corners_are_lattice_points() {
         let d = 5;
         let mut simplices = Simplices::new();

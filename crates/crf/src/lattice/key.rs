@@ -34,7 +34,8 @@ const FARTHEST: f32 = 1e6;
 impl Packing {
     /// Room for every vertex that the features touch and for these vertices' neighbours.
     pub(crate) fn new(features: &Features) -> Result<Self, Error> {
-        let margin = 2 * (features.dimensions() as i32 + 1) + 1;
+        // Corners lie within d + 1 of their point, neighbours d further; the rest is for rounding.
+        let margin = 3 * (features.dimensions() as i32 + 1);
         let (mut word, mut shift) = (0, 0);
         let mut fields = Vec::new();
         for (low, high) in elevated_bounds(features)? {
