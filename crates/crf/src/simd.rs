@@ -75,11 +75,12 @@ macro_rules! vectorised {
                 fn avx512<$(const $generic: $kind),*>($($arg: $ty),*) $(-> $ret)? { plain::<$($generic),*>($($arg),*) }
                 #[target_feature(enable = "avx2")]
                 fn avx2<$(const $generic: $kind),*>($($arg: $ty),*) $(-> $ret)? { plain::<$($generic),*>($($arg),*) }
-                if $crate::simd::has_avx512() {
+                let most = $crate::simd::most_lanes();
+                if most >= 16 {
                     // SAFETY: the function needs nothing but the processor features that were just detected.
                     return unsafe { avx512::<$($generic),*>($($arg),*) };
                 }
-                if std::arch::is_x86_feature_detected!("avx2") {
+                if most >= 8 {
                     // SAFETY: as above.
                     return unsafe { avx2::<$($generic),*>($($arg),*) };
                 }
@@ -90,11 +91,21 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
-/// Whether the processor has the AVX-512 subsets that [`vectorised`] compiles for.
+/// Floats of the widest vectors that the processor has instructions for: 16 with the AVX-512 subsets that [`vectorised`]
+/// compiles for, 8 with AVX2, or 4. Tests may ask for fewer.
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn has_avx512() -> bool {
+pub(crate) fn most_lanes() -> usize {
     use std::arch::is_x86_feature_detected as has;
-    has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl")
+    let lanes = if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") {
+        16
+    } else if has!("avx2") {
+        8
+    } else {
+        4
+    };
+    #[cfg(test)]
+    let lanes = lanes.min(tests::ALLOWED.load(std::sync::atomic::Ordering::Relaxed));
+    lanes
 }
 
 /// Adding and subtracting it leaves the nearest integer, of two the even one, for |x| < 2^22.
@@ -120,8 +131,38 @@ pub(crate) fn exp(x: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use crate::{Bilateral, Compatibility, DenseCrf, Gaussian, MeanField, Posterior, Shape, Unary};
+
+    /// Most floats in a vector. Tests beside this one may run with fewer, too; their results must not depend on it.
+    pub(super) static ALLOWED: AtomicUsize = AtomicUsize::new(16);
+
+    fn posterior(classes: usize) -> Posterior {
+        let shape = Shape::image(37, 21);
+        let rgb: Vec<u8> = (0..shape.pixels() * 3).map(|i| (i * 7919 % 251) as u8).collect();
+        let logits: Vec<f32> = (0..shape.pixels() * classes).map(|i| (i * 31 % 17) as f32 * 0.3).collect();
+        let costs = (0..classes * classes).map(|i| (i % 5) as f32 * 0.2).collect();
+        let crf = DenseCrf::new(shape, classes).unwrap();
+        let crf = crf.gaussian(&Gaussian::new(2.0), Compatibility::Matrix(costs)).unwrap();
+        let crf = crf.bilateral(&rgb, &Bilateral::new(9.0, 60.0), Compatibility::Potts(2.0)).unwrap();
+        let settings = MeanField { divergence: true, ..MeanField::iterations(3) };
+        crf.infer_with(&Unary::from_logits(logits).unwrap(), &settings).unwrap()
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        for classes in [2, 21, 40] {
+            let results = [16, 8, 4].map(|lanes| {
+                ALLOWED.store(lanes, Ordering::Relaxed);
+                posterior(classes)
+            });
+            ALLOWED.store(16, Ordering::Relaxed);
+            assert!(results[0] == results[1] && results[0] == results[2], "{classes} classes");
+        }
+    }
 
     #[test]
     fn exp_agrees_with_f64() {
