@@ -43,12 +43,7 @@ fn build<const WORDS: usize>(features: &Features, packing: &Packing) -> Lattice 
         .zip(weights.par_chunks_mut(CHUNK * corners_of_pixel))
         .enumerate()
         .map_init(
-            || Placing {
-                packing,
-                axes: &axes,
-                table: Table::with_room(1 << 12),
-                last: [([0; WORDS], 0); MOST_CORNERS],
-            },
+            || Placing { packing, axes: &axes, table: Table::with_room(1 << 12) },
             |placing, (chunk, (corners, weights))| {
                 let first = chunk * CHUNK;
                 placing.place(features, first..(first + CHUNK).min(pixels), corners, weights)
@@ -84,8 +79,6 @@ struct Placing<'a, const WORDS: usize> {
     packing: &'a Packing,
     axes: &'a [Key<WORDS>],
     table: Table<WORDS>,
-    /// The last corner of each remainder and its number.
-    last: [(Key<WORDS>, u32); MOST_CORNERS],
 }
 
 impl<const WORDS: usize> Placing<'_, WORDS> {
@@ -97,7 +90,6 @@ impl<const WORDS: usize> Placing<'_, WORDS> {
         corners: &mut [u32],
         weights: &mut [f32],
     ) -> Vec<Key<WORDS>> {
-        self.last = [([u64::MAX; WORDS], 0); MOST_CORNERS];
         let scales = scales(features.dimensions());
         let mut simplices = Simplices::new();
         let mut points = vec![[0.0; POINTS]; features.dimensions()];
@@ -134,12 +126,7 @@ impl<const WORDS: usize> Placing<'_, WORDS> {
         for (p, (corners, weights)) in parts.enumerate() {
             let keys = self.keys_of::<CORNERS>(simplices, p, count);
             for (remainder, (corner, weight)) in corners.iter_mut().zip(weights).enumerate() {
-                // Neighbouring pixels often share corners.
-                let (key, last) = (keys[remainder], &mut self.last[remainder]);
-                if last.0 != key {
-                    *last = (key, self.table.insert(key));
-                }
-                *corner = last.1;
+                *corner = self.table.insert(keys[remainder]);
                 *weight = simplices.weights[remainder][p];
             }
         }
