@@ -137,7 +137,7 @@ impl Finder {
                 let scaled = |[from, to]: [f64; 2], length: u32| [from, to].map(|f| f * f64::from(length));
                 Area::around(scaled(*columns, size.0), scaled(*rows, size.1), 0.0, size)
             }
-            Region::Labels(labels) => labels.area(id, size)?,
+            Region::Labels(labels) => labels.area(id, size, |reason| self.not_found(id, reason))?,
             Region::Landmarks(landmarks) => {
                 let points = self.landmarks.get(id).map(Vec::as_slice);
                 let points = points.ok_or_else(|| self.not_found(id, landmarks.missing()))?;
@@ -159,8 +159,13 @@ impl Finder {
 }
 
 impl Labels {
-    /// None if no pixel is of the classes.
-    fn area(&self, id: &str, size: (u32, u32)) -> Result<Option<Area>, Error> {
+    /// `fault` makes an error of a reason.
+    fn area(
+        &self,
+        id: &str,
+        size: (u32, u32),
+        fault: impl Fn(String) -> Error,
+    ) -> Result<Option<Area>, Error> {
         let path = self.folder.join(format!("{id}.png"));
         let labels = read_labels(&path, usize::from(u8::MAX))?;
         if labels.dimensions() != size {
@@ -174,7 +179,9 @@ impl Labels {
         let own = labels.enumerate_pixels().filter(|(_, _, label)| self.classes.contains(&label[0]));
         let corners =
             own.map(|(x, y, _)| [f64::from(x), f64::from(y)]).flat_map(|[x, y]| [[x, y], [x + 1.0, y + 1.0]]);
-        Ok(bounds(corners).and_then(|[columns, rows]| Area::around(columns, rows, self.margin, size)))
+        let none = || fault(format!("no pixel of {} is of the classes {:?}", path.display(), self.classes));
+        let [columns, rows] = bounds(corners).ok_or_else(none)?;
+        Ok(Area::around(columns, rows, self.margin, size))
     }
 }
 
@@ -270,7 +277,7 @@ mod tests {
         let error = finder.find("b", (40, 20)).unwrap_err().to_string();
         assert!(error.contains("b.png: no such file"), "{error}");
         let error = Finder::new(&part(&region(4, 0.2))).unwrap().find("a", (40, 20)).unwrap_err().to_string();
-        assert!(error.contains("part 'brow': in 'a'"), "{error}");
+        assert!(error.contains("part 'brow': in 'a': no pixel of") && error.contains("[4]"), "{error}");
         assert!(fault(&region(3, -1.0)).contains("between 0 and 10"));
     }
 

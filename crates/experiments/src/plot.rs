@@ -7,6 +7,7 @@ use clap::Args;
 use sconce_runs::{PlotConfig, plot};
 
 use crate::named_runs::NamedRuns;
+use crate::wrinkle::runs_of_parts;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cargo xtask plot agrnet-small\n  \
@@ -27,8 +28,13 @@ pub(crate) struct PlotArguments {
 
 /// `plot RUN...`.
 pub(crate) fn run(arguments: &PlotArguments) -> Result<()> {
-    let runs = arguments.runs.open()?;
-    let folder = match (&arguments.out, &runs[..]) {
+    let named = arguments.runs.open()?;
+    let mut runs = Vec::new();
+    for run in &named {
+        let parts = runs_of_parts(run)?;
+        runs.extend(if parts.is_empty() { vec![run.clone()] } else { parts });
+    }
+    let folder = match (&arguments.out, &named[..]) {
         (Some(folder), _) => folder.clone(),
         (None, [run]) => run.folder().join(NAME),
         (None, _) => arguments.runs.folder().join(NAME),

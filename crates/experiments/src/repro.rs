@@ -44,6 +44,9 @@ fn repeat(first: &Run, out: &Path, interrupt: &Interrupt) -> Result<()> {
         Experiment::Agrnet => agrnet::train::run(&settings, &again, interrupt)?,
         Experiment::Wrinkle => wrinkle::train::run(&settings, &again, interrupt)?,
     }
+    if interrupt.asked() {
+        bail!("interrupted; {} holds what was made", out.display());
+    }
     let second = Run::latest(out, &settings.name)?;
     let other = second.checkpoints().load(&Which::Last, &Device::Cpu)?;
     compare(first, &last.checkpoint, &second, &other.checkpoint)

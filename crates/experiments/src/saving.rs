@@ -15,10 +15,11 @@ pub(crate) struct SavingArguments {
     /// Save within epochs too: every so many steps or so much time, such as 50steps, 30s or 10min
     #[arg(long, value_name = "STEPS|TIME")]
     save_every: Option<Every>,
-    /// Keep the weights of every so many epochs, beside the best and the last, as epoch-N
+    /// Keep the weights of every so many epochs, and of the last one, as epoch-N, beside the best and the last checkpoint [default:
+    /// for wrinkles 1, for parts of the face 20]
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
     keep_every: Option<u32>,
-    /// Save and stop after so many steps of the whole run; --resume goes on
+    /// Save and stop after so many steps of the whole run, or of the part's; --resume goes on
     #[arg(long, value_name = "STEPS")]
     pub(crate) stop_after: Option<usize>,
 }
@@ -66,15 +67,21 @@ impl FromStr for Every {
 /// Saves a run's checkpoints.
 pub(crate) struct Saving {
     checkpoints: Checkpoints,
+    epochs: usize,
     arguments: SavingArguments,
     saved_step: usize,
     saved: Instant,
 }
 
 impl Saving {
-    /// For a run that begins, or goes on, after `step`.
-    pub(crate) fn new(checkpoints: Checkpoints, arguments: SavingArguments, step: usize) -> Self {
-        Self { checkpoints, arguments, saved_step: step, saved: Instant::now() }
+    /// For a run of so many epochs that begins, or goes on, after `step`.
+    pub(crate) fn new(
+        checkpoints: Checkpoints,
+        arguments: SavingArguments,
+        epochs: usize,
+        step: usize,
+    ) -> Self {
+        Self { checkpoints, epochs, arguments, saved_step: step, saved: Instant::now() }
     }
 
     /// Whether a checkpoint within an epoch is due after `step`.
@@ -104,7 +111,8 @@ impl Saving {
         if best {
             self.checkpoints.save(&Which::Best, checkpoint)?;
         }
-        if self.arguments.keep_every.is_some_and(|every| at.epoch.is_multiple_of(every as usize)) {
+        let is_kept = |every: u32| at.epoch.is_multiple_of(every as usize) || at.epoch == self.epochs;
+        if self.arguments.keep_every.is_some_and(is_kept) {
             self.checkpoints.save(&Which::Epoch(at.epoch), &checkpoint.without_part("optim."))?;
         }
         self.save(checkpoint, at)

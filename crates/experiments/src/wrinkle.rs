@@ -49,7 +49,7 @@ pub(crate) struct Config {
     on_nan: OnNan,
     /// The set's classes that are to be found.
     foreground: Vec<String>,
-    /// Probability above which a pixel is foreground: a multiple of 0.001.
+    /// Probability above which a pixel is foreground.
     threshold: f32,
     /// Whether the texture map is the network's fourth channel.
     texture: bool,
@@ -84,7 +84,7 @@ enum WrinkleData {
 /// Images with a mask: 1 where a wrinkle is.
 type Wrinkles = Arc<dyn Dataset<1>>;
 
-/// Names of the two classes in tables and pictures.
+/// Background and wrinkle.
 const CLASSES: usize = 2;
 
 impl Config {
@@ -104,10 +104,30 @@ impl Config {
         if !(0.0..1.0).contains(&config.threshold) {
             bail!("threshold is {}; it is a probability from 0 to below 1", config.threshold);
         }
+        config.loss.check()?;
+        config.check_tiles()?;
         if config.parts.as_ref().is_some_and(Vec::is_empty) {
             bail!("[[parts]] is empty: name at least one part, or leave it out for one network of the whole");
         }
+        // Folders of some systems do not tell upper from lower case.
+        let mut names: Vec<String> =
+            config.parts.iter().flatten().map(|part| part.name.to_lowercase()).collect();
+        names.sort();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            bail!("two [[parts]] are named '{}': each needs a name of its own", twice[0]);
+        }
         Ok(config)
+    }
+
+    /// Tiles are windows of a picture at its own scale, large enough for the network.
+    fn check_tiles(&self) -> Result<()> {
+        let Some(tiles) = self.tiles else { return Ok(()) };
+        if self.augment.crop.is_none() {
+            bail!(
+                "[tiles] needs [augment.crop]: without it the network is trained on, and sees, whole pictures at augment.size"
+            );
+        }
+        tiles.check()
     }
 
     /// A split of the set: of the config's part, if it is of one.
@@ -135,16 +155,22 @@ fn for_inference(
     Unet::new(&config.model, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
 }
 
-/// Prints parameters and multiply-adds per level, and what memory training and prediction need.
+/// Prints parameters and multiply-adds per level, and what memory training and prediction need: of the largest part, if the config
+/// has parts.
 pub(crate) fn summarise(settings: &Settings, arguments: &SummaryArguments) -> Result<()> {
     let config = Config::read(settings)?;
     if let Some(trial) = arguments.trial {
         return try_out(&config, trial);
     }
+    let largest = config.parts.iter().flatten().max_by_key(|part| part.size[0] * part.size[1]);
+    let (name, config) = match largest {
+        Some(part) => (format!("{}, part {}", settings.name, part.name), config.of_part(part)),
+        None => (settings.name.clone(), config),
+    };
     let [rows, columns] = config.augment.size;
     let size = arguments.size.map_or((rows, columns), |size| size.0);
     let network = Unet::new(&config.model, VarBuilder::zeros(DType::F32, &Device::Cpu))?;
-    summary::print(&settings.name, size, &network.cost(size));
+    summary::print(&name, size, &network.cost(size));
     drop(network);
     if arguments.no_memory {
         return Ok(());

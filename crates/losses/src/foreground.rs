@@ -98,6 +98,28 @@ impl<'de> Deserialize<'de> for Weight {
 }
 
 impl Config {
+    /// An error naming the first key whose number makes no sense, such as `loss.focal.alpha`.
+    pub fn check(&self) -> Result<()> {
+        let alpha = |key: &str, alpha: f64| range(key, alpha, (0.0..=1.0).contains(&alpha), "from 0 to 1");
+        let gamma = |key: &str, gamma: f64| range(key, gamma, gamma >= 0.0, "0 or more");
+        let smooth = |key: &str, smooth: f64| range(key, smooth, smooth > 0.0, "more than 0");
+        match self {
+            Self::WeightedBce(_) | Self::SoftF1(_) => Ok(()),
+            Self::Dice(dice) => smooth("loss.dice.smooth", dice.smooth),
+            Self::Focal(focal) => {
+                alpha("loss.focal.alpha", focal.alpha)?;
+                gamma("loss.focal.gamma", focal.gamma)
+            }
+            Self::DiceFocal(both) => {
+                range("loss.dice-focal.dice", both.dice, both.dice >= 0.0, "0 or more")?;
+                range("loss.dice-focal.focal", both.focal, both.focal >= 0.0, "0 or more")?;
+                smooth("loss.dice-focal.smooth", both.smooth)?;
+                alpha("loss.dice-focal.alpha", both.alpha)?;
+                gamma("loss.dice-focal.gamma", both.gamma)
+            }
+        }
+    }
+
     /// Whether the training set must be counted before this is a loss.
     pub fn is_auto(&self) -> bool {
         matches!(self, Self::WeightedBce(WeightedBce { foreground_weight: Weight::Auto }))
@@ -121,6 +143,13 @@ impl Config {
             Self::Focal(_) => "focal",
             Self::DiceFocal(_) => "dice-focal",
         }
+    }
+}
+
+fn range(key: &str, value: f64, fits: bool, wanted: &str) -> Result<()> {
+    match fits && value.is_finite() {
+        true => Ok(()),
+        false => candle_core::bail!("{key} is {value}, it must be {wanted}"),
     }
 }
 
@@ -199,6 +228,14 @@ mod tests {
             assert!(error.contains("number above 0 or \"auto\"") && error.contains("line 2"), "{error}");
         }
         assert!(parse("[loss.dice]\nsmoth = 1.0").unwrap_err().contains("smooth"));
+        for (wrong, key) in [
+            ("[loss.dice]\nsmooth = 0.0", "loss.dice.smooth is 0"),
+            ("[loss.focal]\ngamma = 2.0\nalpha = 75.0", "loss.focal.alpha is 75, it must be from 0 to 1"),
+            ("[loss.focal]\ngamma = nan\nalpha = 0.5", "loss.focal.gamma"),
+        ] {
+            let error = parse(wrong).unwrap().check().unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
         Ok(())
     }
 }

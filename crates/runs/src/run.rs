@@ -11,8 +11,10 @@ use crate::{Checkpoints, Error, write_atomically};
 /// The folder of one run:
 ///
 /// ```text
-/// runs/agrnet/2031-07-14_09-30-05/
+/// runs/agrnet/2031-07-14_09-30-05/         or with a label, such as ..._soft-f1
 ///     config.toml     the resolved config: every key, after overrides
+///     provenance.toml version, commit, machine and a fingerprint of the data
+///     parts/          a run for each part of the picture, if the config has parts
 ///     log.tsv         one row per logged step
 ///     epochs.tsv      one row per epoch: scores of the held-out images
 ///     times.tsv       one row per logged step: what it cost
@@ -255,6 +257,8 @@ mod tests {
     #[test]
     fn other_names_are_no_runs() {
         assert_eq!(age("2009-02-13_23-31-30"), Some(("2009-02-13_23-31-30".to_string(), 1)));
+        assert_eq!(age("2009-02-13_23-31-30_dice-focal"), Some(("2009-02-13_23-31-30".to_string(), 1)));
+        assert_eq!(age("2009-02-13_23-31-30_dice-focal-2"), Some(("2009-02-13_23-31-30".to_string(), 2)));
         assert_eq!(age("2009-02-13_23-31-30-12"), Some(("2009-02-13_23-31-30".to_string(), 12)));
         for name in
             ["", "good", "2009-02-13_23-31-3x", "2009-02-13_23-31-30 copy", "2009-02-13_23-31-30-", "äöü"]

@@ -21,8 +21,10 @@ impl Area {
     pub(crate) fn around(columns: [f64; 2], rows: [f64; 2], margin: f64, size: (u32, u32)) -> Option<Self> {
         let margin = margin * (columns[1] - columns[0]).max(rows[1] - rows[0]);
         let span = |[from, to]: [f64; 2], length: u32| {
-            let from = (from - margin).floor().max(0.0);
-            let to = (to + margin).ceil().min(f64::from(length));
+            let (from, to) = ((from - margin).floor(), (to + margin).ceil());
+            // A box without extent is the pixel at its place.
+            let to = to.max(from + 1.0).min(f64::from(length));
+            let from = from.max(0.0);
             (to > from).then_some((from as u32, (to - from) as u32))
         };
         let ((left, width), (top, height)) = (span(columns, size.0)?, span(rows, size.1)?);
@@ -84,5 +86,7 @@ mod tests {
         let area = Area { left: 3, top: 1, width: 2, height: 2 };
         assert_eq!(area.of(&picture).into_raw(), [13, 14, 23, 24]);
         assert_eq!(Area::around([7.0, 9.0], [0.0, 1.0], 0.0, (5, 4)), None);
+        let point = Area::around([2.0, 2.0], [3.0, 3.0], 0.5, (5, 4));
+        assert_eq!(point, Some(Area { left: 2, top: 3, width: 1, height: 1 }));
     }
 }

@@ -94,7 +94,7 @@ fn train(
     let mut state = State::new(parameters, optimizer, schedule);
     state.resume(run)?;
     let mut record = Record::open(run, config.log, COLUMNS, &state.at)?;
-    let mut saving = Saving::new(run.checkpoints(), saving, state.at.step);
+    let mut saving = Saving::new(run.checkpoints(), saving, config.epochs, state.at.step);
     let batches = loader.batches_per_epoch();
     let mut progress = ProgressLine::new(config.epochs, batches, state.at.step);
     let mut watch = NanWatch::new(run, &state.parameters, config.on_nan);

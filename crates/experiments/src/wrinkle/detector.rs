@@ -25,6 +25,21 @@ pub(super) struct Tiling {
     overlap: usize,
 }
 
+impl Tiling {
+    pub(super) fn check(self) -> Result<()> {
+        let Self { size: [rows, columns], overlap } = self;
+        if rows.min(columns) < SMALLEST {
+            bail!(
+                "tiles.size is {rows} x {columns} pixels (rows x columns); the network needs at least {SMALLEST} x {SMALLEST}"
+            );
+        }
+        if overlap >= rows.min(columns) {
+            bail!("tiles.overlap is {overlap} pixels; it must be less than the tiles' {rows} x {columns}");
+        }
+        Ok(())
+    }
+}
+
 /// The probability of a wrinkle at every pixel, 0..=1, row after row.
 pub(super) type Probabilities = Vec<f32>;
 
@@ -53,6 +68,12 @@ impl Detector {
         let Some(parts) = &config.parts else {
             return Ok(Self::Whole(Box::new(Single::load(config, run, which)?)));
         };
+        if let Some(Which::Path(path)) = which {
+            bail!(
+                "{}: one file cannot hold the networks of all parts; name best, last or epoch-N",
+                path.display()
+            );
+        }
         let mut networks = Vec::new();
         for part in parts {
             let missing = || {
@@ -62,8 +83,10 @@ impl Detector {
                 )
             };
             let own = Run::open(&super::partitioned::folder(run, &part.name)).with_context(missing)?;
-            let config = config.of_part(part);
-            networks.push((Finder::new(part)?, Single::load(&config, &own, which).with_context(missing)?));
+            let trained = own.checkpoints().can_resume();
+            let network = Single::load(&config.of_part(part), &own, which);
+            let context = || if trained { format!("part '{}'", part.name) } else { missing() };
+            networks.push((Finder::new(part)?, network.with_context(context)?));
         }
         Ok(Self::Parts(networks))
     }
@@ -123,7 +146,7 @@ impl Single {
         let Some(Tiling { size: [rows, columns], overlap }) = self.tiles else {
             return values(&sigmoid(&self.logits(image)?)?);
         };
-        let tiles = Tiles::new(own, (rows.min(own.0), columns.min(own.1)), overlap)?;
+        let tiles = Tiles::new(own, (rows, columns), overlap)?;
         let mut whole = Assembly::new(&tiles, 1);
         for tile in tiles.iter() {
             whole.add(tile, &values(&sigmoid(&self.logits(&tiles.cut(image, tile))?)?)?)?;
@@ -176,17 +199,22 @@ impl Merged {
     }
 
     fn finish(self) -> Probabilities {
-        let mean = |(sum, weight): (f32, f32)| if weight > 0.0 { (sum / weight).min(1.0) } else { 0.0 };
+        let mean = |(sum, weight): (f32, f32)| match weight > 0.0 {
+            true if sum > weight => 1.0, // rounded up
+            true => sum / weight,
+            false => 0.0,
+        };
         self.sum.into_iter().zip(self.weight).map(mean).collect()
     }
 }
 
-/// A part is no smaller than what the network can halve.
+/// Training images are no smaller than what the network can halve.
 pub(super) fn check_size(config: &Config) -> Result<()> {
     let [rows, columns] = config.augment.size;
     if rows.min(columns) < SMALLEST {
         bail!(
-            "augment.size is {rows} x {columns} pixels (rows x columns); the network needs at least {SMALLEST} x {SMALLEST}"
+            "{} is {rows} x {columns} pixels (rows x columns); the network needs at least {SMALLEST} x {SMALLEST}",
+            if config.part.is_some() { "size" } else { "augment.size" }
         );
     }
     Ok(())

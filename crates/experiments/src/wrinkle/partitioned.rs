@@ -23,6 +23,7 @@ const PARTS: &str = "parts";
 pub(crate) fn runs_of_parts(run: &Run) -> Result<Vec<Run>> {
     let entries = std::fs::read_dir(run.folder().join(PARTS)).into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    folders.retain(|folder| folder.join("config.toml").is_file());
     folders.sort();
     folders.iter().map(|folder| Ok(Run::open(folder)?)).collect()
 }
@@ -71,9 +72,11 @@ fn text_of_part(config: &str, part: &Part) -> Result<String> {
 
 /// The table of this name in an array of tables.
 fn named(parts: Item, name: &str) -> Option<Item> {
-    let tables = parts.into_array_of_tables().ok()?;
-    let own = tables.into_iter().find(|table| table.get("name").and_then(Item::as_str) == Some(name))?;
-    Some(Item::Value(Value::InlineTable(own.into_inline_table())))
+    let Ok(Value::Array(parts)) = parts.into_value() else { return None };
+    parts
+        .into_iter()
+        .find(|part| part.as_inline_table().and_then(|part| part.get("name")?.as_str()) == Some(name))
+        .map(Item::Value)
 }
 
 #[cfg(test)]

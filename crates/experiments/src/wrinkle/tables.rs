@@ -69,10 +69,9 @@ pub(super) fn beside(
         let scores = score(&detector, &own.open(split)?, config.threshold, |_| Ok(()))?;
         push(&mut table, &format!("  {}, in its crop", part.name), &scores.counts, &scores.tolerant);
     }
-    if let Some((name, whole)) = whole_face(config, run)? {
-        let detector = Detector::load(&whole, &name, None)?;
+    if let Some((name, detector)) = whole_face(config, run)? {
         let scores = score(&detector, &config.open(split)?, config.threshold, |_| Ok(()))?;
-        push(&mut table, &name.name(), &scores.counts, &scores.tolerant);
+        push(&mut table, &name, &scores.counts, &scores.tolerant);
     }
     let (threshold, counts, tolerant) = ridge(config, split)?;
     push(&mut table, &format!("dark lines, filtered at {threshold:.2}"), &counts, &tolerant);
@@ -84,19 +83,21 @@ fn push(table: &mut Table, name: &str, counts: &Binary, tolerant: &Tolerant) {
     table.push(std::iter::once(name.to_owned()).chain(scores.map(percent)));
 }
 
-/// The newest run of the experiment that the config names, if there is one beside this run.
-fn whole_face(config: &Config, run: &Run) -> Result<Option<(Run, Config)>> {
+/// The newest run of the experiment that the config names, if there is one beside this run that has learned anything.
+fn whole_face(config: &Config, run: &Run) -> Result<Option<(String, Detector)>> {
     let runs = run.folder().parent().and_then(Path::parent);
     let (Some(name), Some(runs)) = (&config.whole_face, runs) else { return Ok(None) };
-    let Ok(whole) = Run::latest(runs, name) else {
-        println!(
-            "there is no run of {name} in {} to compare with: cargo xtask train {name}\n",
-            runs.display()
-        );
-        return Ok(None);
+    let whole = match Run::latest(runs, name) {
+        Ok(whole) if whole.checkpoints().can_resume() => whole,
+        Ok(_) | Err(sconce_runs::Error::NoRun { .. }) => {
+            let runs = runs.display();
+            println!("there is no run of {name} in {runs} to compare with: cargo xtask train {name}\n");
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
     };
     let config = Config::read(&Settings::to_repeat(&whole))?;
-    Ok(Some((whole, config)))
+    Ok(Some((whole.name(), Detector::load(&config, &whole, None)?)))
 }
 
 /// Deviations in pixels at which dark lines are sought.

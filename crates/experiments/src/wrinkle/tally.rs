@@ -32,7 +32,6 @@ impl Tally {
 
     /// Mean loss, accuracy, precision, recall and F1; 0 for what does not exist, as where nothing was there and nothing predicted.
     pub(super) fn values(&self) -> [f64; 5] {
-        let Binary { .. } = self.counts;
         let scores =
             [self.counts.accuracy(), self.counts.precision(), self.counts.recall(), self.counts.f1()];
         let [accuracy, precision, recall, f1] = scores.map(Option::unwrap_or_default);

@@ -84,6 +84,10 @@ fn check_data(config: &Config) -> Result<()> {
     })
 }
 
+/// From one epoch whose weights are kept to the next. Of parts there are many, and many epochs.
+const KEPT: u32 = 1;
+const KEPT_OF_PARTS: u32 = 20;
+
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
     Finished,
@@ -105,8 +109,8 @@ pub(super) fn train(
     let (mut state, mut extra) = begin(config, run, parameters, &images, loader.batches_per_epoch())?;
     network.restart_dropout(config.seed, state.at.step as u64);
     let mut record = Record::open(run, config.log, COLUMNS, &state.at)?;
-    // A checkpoint for every epoch, unless asked for fewer.
-    let mut saving = Saving::new(run.checkpoints(), saving.or_keep_every(1), state.at.step);
+    let saving = saving.or_keep_every(if config.part.is_some() { KEPT_OF_PARTS } else { KEPT });
+    let mut saving = Saving::new(run.checkpoints(), saving, config.epochs, state.at.step);
     let batches = loader.batches_per_epoch();
     let mut progress = ProgressLine::new(config.epochs, batches, state.at.step);
     let mut watch = NanWatch::new(run, &state.parameters, config.on_nan);
