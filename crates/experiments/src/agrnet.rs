@@ -132,12 +132,7 @@ pub(crate) fn summarise(settings: &Settings, arguments: &SummaryArguments) -> Re
     let network = Agrnet::new(&config.model, VarBuilder::zeros(DType::F32, &Device::Cpu))?;
     summary::print(&settings.name, size, &network.cost(size));
     drop(network);
-    if arguments.no_memory {
-        return Ok(());
-    }
-    let train = Trial { work: Work::Train, batch: config.loader.batch, size };
-    let predict = Trial { work: Work::Predict, batch: 1, size };
-    summary::print_memory(&[train, predict], arguments)
+    summary::print_memory(config.loader.batch, size, arguments)
 }
 
 /// Training steps or predictions on images and labels without content.

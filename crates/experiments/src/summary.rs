@@ -22,17 +22,17 @@ pub(crate) fn print(name: &str, (height, width): (usize, usize), stages: &[(Stri
     println!("{name} at {height}x{width} pixels, one image\n\n{table}");
 }
 
-/// Prints the peak of memory that each work is estimated to have.
-pub(crate) fn print_memory(all: &[Trial], arguments: &SummaryArguments) -> Result<()> {
+/// Prints the peak of memory that a training step on so many images of `size` (height, width) and a prediction of one are estimated to
+/// have, unless the user wants none of it.
+pub(crate) fn print_memory(batch: usize, size: (usize, usize), arguments: &SummaryArguments) -> Result<()> {
+    if arguments.no_memory {
+        return Ok(());
+    }
     let mut table = Table::new(["work", "images", "size", "peak of memory"]);
-    for trial in all {
-        let work = match trial.work {
-            Work::Train => "training step",
-            Work::Predict => "prediction",
-        };
-        let size = format!("{}x{}", trial.size.0, trial.size.1);
-        let peak = trial.estimate(arguments)? as f64 / f64::from(1 << 30);
-        table.push([work.to_owned(), trial.batch.to_string(), size, format!("{peak:.2} GiB")]);
+    for (name, work, batch) in [("training step", Work::Train, batch), ("prediction", Work::Predict, 1)] {
+        let peak = Trial { work, batch, size }.estimate(arguments)? as f64 / f64::from(1 << 30);
+        let size = format!("{}x{}", size.0, size.1);
+        table.push([name.to_owned(), batch.to_string(), size, format!("{peak:.2} GiB")]);
     }
     println!("the whole process, estimated from small steps\n\n{table}");
     Ok(())

@@ -185,11 +185,24 @@ fn every_loss_trains_and_texture_and_tiles_are_used() {
         });
         place.run(&["train", "tiny", "--set", "epochs=1"]);
         let run = place.only_run();
+        let map = npy(&entries(&run.join("eval/val-epoch-1/maps"))[0]).1;
+        assert_ne!(map, map_without_tiles(&place, &run), "tiles change nothing");
         let name = loss.split(']').next().unwrap();
         assert!(run.to_string_lossy().ends_with(&format!("_{name}")), "{run:?}");
     }
     let message = place(|text| text).fails(&["train", "tiny", "--set", "texture=true"]);
     assert!(message.contains("model.channels is 3") && message.contains("4 channels"), "{message}");
+}
+
+/// The map of the first held-out picture by the same network, which sees the picture as a whole.
+fn map_without_tiles(place: &Place, run: &Path) -> Vec<f32> {
+    let config = run.join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let whole = text.replace("[tiles]\nsize = [48, 48]\noverlap = 16\n", "");
+    assert_ne!(whole, text);
+    std::fs::write(&config, whole).unwrap();
+    place.run(&["eval", "tiny"]);
+    npy(&entries(&run.join("eval/val-epoch-1/maps"))[0]).1
 }
 
 #[test]

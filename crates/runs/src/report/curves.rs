@@ -16,7 +16,7 @@ const POINTS: usize = 800;
 pub(super) fn sections(runs: &[Content]) -> Markup {
     let groups = [
         ("Training", charts(runs, true, |run| run.steps.as_ref())),
-        ("Held-out scores", charts(runs, false, |run| run.epochs.as_ref())),
+        ("Scores of each epoch", charts(runs, false, |run| run.epochs.as_ref())),
         ("Cost of a step", charts(runs, true, |run| run.times.as_ref())),
     ];
     let all: Vec<&Value> = groups.iter().flat_map(|(_, charts)| charts).collect();
@@ -85,6 +85,7 @@ pub(crate) fn title(column: &str) -> String {
         "lr" => "learning rate",
         "f1" => "F1",
         "iou" => "IoU",
+        "jsi" => "JSI",
         "mib" => "MiB",
         other => other,
     };
