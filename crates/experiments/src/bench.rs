@@ -1,10 +1,11 @@
-//! Timing of the published networks and of single convolutions: alone, beside PyTorch, against the limits of the machine,
+//! Timing of the published networks, of single convolutions and of the dense CRF: alone, beside PyTorch and pydensecrf, against the limits of the machine,
 //! and as images grow.
 //!
 //! Each case runs in a process of its own, so that its peak of memory is its own.
 
 mod case;
 mod convolution;
+mod dense_crf;
 mod growth;
 mod limits;
 mod network;
@@ -31,7 +32,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     }
     let mut all = Case::published();
     if !arguments.case.is_empty() {
-        all.extend(Case::full());
+        all.extend([Case::full(), Case::crf()].concat());
     }
     let cases = case::matching(&arguments.case, all)?;
     match &arguments.peer {
@@ -49,7 +50,7 @@ fn here(arguments: &BenchArguments) -> Result<()> {
         println!("{}", serde_json::to_string(&Limits::measure(arguments.seconds)?)?);
         return Ok(());
     }
-    let all = [Case::published(), Case::full(), Case::growing()].concat();
+    let all = [Case::published(), Case::full(), Case::crf(), Case::growing()].concat();
     case::matching(&arguments.case, all)?.iter().try_for_each(|case| {
         println!("{}", case.measure(arguments.seconds)?.to_json()?);
         Ok(())

@@ -195,9 +195,10 @@ pub(crate) struct SummaryArguments {
 #[command(after_help = "Examples:\n  cargo xtask bench --case 'op/*' --threads 1\n  \
     cargo xtask bench --peer ~/torch/bin/python --case 'train/*' --case 'infer/*'\n  \
     cargo xtask bench --limits\n  cargo xtask bench --growth --case 'infer/*'\n  \
-    cargo xtask bench --peer ~/torch/bin/python --rounds 1 --case 'full/*'")]
+    cargo xtask bench --peer ~/torch/bin/python --rounds 1 --case 'full/*'\n  \
+    cargo xtask bench --peer ~/crf/bin/python --threads 1 --case 'crf/*'")]
 pub(crate) struct BenchArguments {
-    /// Name of a case, or the start of some names and a star; may stand several times [default: all but full/*]
+    /// Name of a case, or the start of some names and a star; may stand several times [default: all but full/* and crf/*]
     #[arg(long, value_name = "NAME")]
     pub(crate) case: Vec<String>,
     /// Threads that compute

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::convolution::{self, Convolution};
+use super::dense_crf;
 use super::network::{self, Network};
 use super::timing::Measurement;
 
@@ -20,6 +21,8 @@ enum Work {
     Forward(Convolution),
     Backward(Convolution),
     Matmul,
+    /// Width, height and classes.
+    DenseCrf([usize; 3]),
 }
 
 /// Batch, height and width of a training step's images.
@@ -98,6 +101,23 @@ impl Case {
         cases
     }
 
+    /// What the peer's other script times, if it is asked for by name: it needs pydensecrf.
+    pub(super) fn crf() -> Vec<Self> {
+        let case = |size: [usize; 3]| {
+            let [width, height, classes] = size;
+            Self { name: format!("crf/{width}x{height}x{classes}"), work: Work::DenseCrf(size) }
+        };
+        dense_crf::ALL.map(case).into()
+    }
+
+    /// The peer's script that times the case.
+    pub(super) fn peer_script(&self) -> &'static str {
+        match self.work {
+            Work::DenseCrf(_) => "bench_crf.py",
+            _ => "bench_torch.py",
+        }
+    }
+
     /// The peer's name of the case: it has no mode to recompute.
     pub(super) fn peer_name(&self) -> &str {
         self.name.strip_suffix(RECOMPUTE).unwrap_or(&self.name)
@@ -123,7 +143,7 @@ impl Case {
     pub(super) fn pixels(&self) -> f64 {
         match self.work {
             Work::Train(_, size) | Work::Infer(_, size) => size.iter().product::<usize>() as f64,
-            Work::Forward(_) | Work::Backward(_) | Work::Matmul => 0.0,
+            Work::Forward(_) | Work::Backward(_) | Work::Matmul | Work::DenseCrf(_) => 0.0,
         }
     }
 
@@ -135,6 +155,7 @@ impl Case {
             Work::Forward(convolution) => convolution.forward(&self.name, seconds),
             Work::Backward(convolution) => convolution.backward(&self.name, seconds),
             Work::Matmul => convolution::matmul(&self.name, seconds),
+            Work::DenseCrf(size) => dense_crf::time(&self.name, size, seconds),
         }
     }
 }
@@ -178,6 +199,9 @@ mod tests {
         assert_eq!(full[1].name, "full/train/unet_bilinear_1x1248x1344_recompute");
         assert_eq!(full[1].peer_name(), full[0].name);
         assert_eq!(full[4].peer_name(), "full/infer/unet_bilinear_1x1248x1344");
+        let crf = Case::crf();
+        assert_eq!((&*crf[0].name, crf[0].peer_script()), ("crf/500x375x21", "bench_crf.py"));
+        assert_eq!(full[0].peer_script(), "bench_torch.py");
     }
 
     #[test]

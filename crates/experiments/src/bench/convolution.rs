@@ -64,7 +64,7 @@ impl Convolution {
     pub(super) fn forward(&self, case: &str, seconds: f64) -> Result<Measurement> {
         let (x, weight) = self.arguments();
         let work = || conv2d(&x, &weight, None, self.config()).map(drop);
-        measure(case, x.dims(), self.needs(), seconds, work)
+        measure(case, x.dims(), Some(self.needs()), seconds, work)
     }
 
     /// The forward pass and both gradients.
@@ -76,7 +76,7 @@ impl Convolution {
             conv2d_input_gradient(&weight, &dy, (self.size, self.size), self.config())?;
             conv2d_weight_gradient(&x, &dy, (self.kernel, self.kernel), self.config()).map(drop)
         };
-        measure(case, x.dims(), 3.0 * self.needs(), seconds, work)
+        measure(case, x.dims(), Some(3.0 * self.needs()), seconds, work)
     }
 }
 
@@ -87,5 +87,5 @@ pub(super) fn matmul(case: &str, seconds: f64) -> Result<Measurement> {
         multiply_adds: (SIZE * SIZE * SIZE) as f64,
         bytes: Some((2 * SIZE * SIZE * size_of::<f32>()) as f64),
     };
-    measure(case, matrix.dims(), needs, seconds, || matrix.matmul(&matrix).map(drop))
+    measure(case, matrix.dims(), Some(needs), seconds, || matrix.matmul(&matrix).map(drop))
 }

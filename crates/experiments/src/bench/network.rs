@@ -163,7 +163,7 @@ pub(super) fn train(
     let edges = hashed_uniform("edges", (n, h, w)).lt(0.1)?;
     let targets = Targets { labels, edges };
     let multiply_adds = 3.0 * n as f64 * total(&built.cost((h, w)));
-    measure(case, image.dims(), Needs { multiply_adds, bytes: None }, seconds, || {
+    measure(case, image.dims(), Some(Needs { multiply_adds, bytes: None }), seconds, || {
         let loss = built.loss(&image, &targets)?;
         optimizer.step(&backward(&loss)?, lr)
     })
@@ -184,7 +184,7 @@ pub(super) fn infer(
     let built = network.build(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))?;
     let image = hashed_signed("image", (n, 3, h, w), 2.);
     let multiply_adds = n as f64 * total(&built.cost((h, w)));
-    measure(case, image.dims(), Needs { multiply_adds, bytes: None }, seconds, || {
+    measure(case, image.dims(), Some(Needs { multiply_adds, bytes: None }), seconds, || {
         built.output(&image, false).map(drop)
     })
 }

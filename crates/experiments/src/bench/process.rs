@@ -33,18 +33,16 @@ fn this_program(threads: u16, seconds: f64) -> Result<Command> {
 
 /// The peer's script in the given interpreter.
 pub(super) fn peer(python: &Path, case: &Case, threads: u16, seconds: f64) -> Result<Measurement> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer/bench_torch.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer").join(case.peer_script());
     let mut command = Command::new(python);
     command.arg(&script).args(["--case", case.peer_name(), "--seconds", &seconds.to_string()]);
     command.args(["--threads", &threads.to_string()]);
     command.env_remove("GLIBC_TUNABLES"); // ours, set for this program alone
     line(command).with_context(|| {
-        let requirements = script.with_file_name("requirements.txt");
+        let (script, python) = (script.display(), python.display());
         format!(
-            "timing {} with {}, an interpreter that needs the packages of {}",
-            case.name,
-            python.display(),
-            requirements.display()
+            "timing {} with {python}, an interpreter that needs what the head of {script} names",
+            case.name
         )
     })
 }

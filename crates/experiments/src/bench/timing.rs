@@ -72,13 +72,13 @@ impl Mul<Needs> for f64 {
     }
 }
 
-/// Times `work`, of which one run needs `needs`.
-pub(super) fn measure(
+/// Times `work`, of which one run needs `needs`, where that is counted.
+pub(super) fn measure<E: std::error::Error + Send + Sync + 'static>(
     case: &str,
     shape: &[usize],
-    needs: Needs,
+    needs: Option<Needs>,
     seconds: f64,
-    mut work: impl FnMut() -> candle_core::Result<()>,
+    mut work: impl FnMut() -> Result<(), E>,
 ) -> Result<Measurement> {
     work().and_then(|()| work()).with_context(|| case.to_owned())?;
     let end = Instant::now() + Duration::from_secs_f64(seconds);
@@ -95,8 +95,8 @@ pub(super) fn measure(
         median_ms: rounded(median_ms, 2),
         min_ms: rounded(times[0], 2),
         runs: times.len(),
-        gflops: Some(rounded(2.0 * needs.multiply_adds / median_ms / 1e6, 1)),
-        gb_per_s: needs.bytes.map(|bytes| rounded(bytes / median_ms / 1e6, 2)),
+        gflops: needs.map(|needs| rounded(2.0 * needs.multiply_adds / median_ms / 1e6, 1)),
+        gb_per_s: needs.and_then(|needs| needs.bytes).map(|bytes| rounded(bytes / median_ms / 1e6, 2)),
         peak_mib: peak_memory().context("the system does not tell the most memory that was held")? >> 20,
         threads: rayon::current_num_threads(),
         sconce: env!("CARGO_PKG_VERSION").to_owned(),
