@@ -37,6 +37,10 @@ use cli::{Cli, DataVerb, SynthSet, Verb};
 use interrupt::Interrupt;
 use settings::{Experiment, Settings};
 
+#[cfg(not(test))] // tests count allocations with one of their own
+#[global_allocator]
+static ALLOCATOR: sconce_tensors::Allocator = sconce_tensors::Allocator::new();
+
 /// Stack of the working thread, in bytes: candle walks a loss's graph recursively.
 const STACK: usize = 256 << 20;
 

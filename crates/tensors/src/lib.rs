@@ -76,7 +76,7 @@ mod top_k;
 mod vector_width;
 
 pub use activation::{Activation, add_relu, leaky_relu, relu};
-pub use allocator::keep_freed_memory;
+pub use allocator::{Allocator, keep_freed_memory};
 pub use batch_norm::{BatchNorm, Beside, conv_norm, conv_norms};
 pub use checked::{Findings, Input, NonFinite, checked};
 pub use conv::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};

@@ -1,0 +1,50 @@
+//! Ranges of the address space, and the pages behind them.
+
+use std::ptr::{copy_nonoverlapping, null_mut};
+
+use libc::{
+    MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE,
+    PROT_READ, PROT_WRITE,
+};
+
+const FLAGS: libc::c_int = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+/// A range of so many bytes somewhere, all zero; the system adds its pages when they are written to.
+pub(super) fn reserve(bytes: usize) -> Option<usize> {
+    // SAFETY: without an address the system chooses one where nothing lies.
+    let start = unsafe { libc::mmap(null_mut(), bytes, PROT_READ | PROT_WRITE, FLAGS, -1, 0) };
+    (start != MAP_FAILED).then_some(start as usize)
+}
+
+/// Gives a range and its pages back to the system.
+///
+/// # Safety
+///
+/// The range came from [`reserve`], and nobody uses it any more.
+pub(super) unsafe fn release(start: usize, bytes: usize) {
+    // SAFETY: the caller's promise. A failure leaves the range mapped, which only costs memory.
+    unsafe { libc::munmap(start as *mut libc::c_void, bytes) };
+}
+
+/// Moves the pages of one range to the place of another, with what is written on them; the range they leave is no longer mapped.
+/// False if the system could not even map anything there: neither range is to be used then.
+///
+/// # Safety
+///
+/// Both came from [`reserve`], do not overlap, and nobody uses them meanwhile; `from` is part of one mapping.
+pub(super) unsafe fn move_pages(from: usize, bytes: usize, to: usize) -> bool {
+    let (from, to) = (from as *mut libc::c_void, to as *mut libc::c_void);
+    // SAFETY: the caller's promises; what lies at `to` is reserved for this.
+    unsafe {
+        if libc::mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED {
+            return true;
+        }
+        // The system may have unmapped `to` already.
+        if libc::mmap(to, bytes, PROT_READ | PROT_WRITE, FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED {
+            return false;
+        }
+        copy_nonoverlapping(from.cast::<u8>(), to.cast::<u8>(), bytes);
+        libc::munmap(from, bytes);
+    }
+    true
+}
