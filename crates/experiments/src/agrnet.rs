@@ -29,7 +29,7 @@ use crate::estimate::{Trial, Work};
 use crate::nan_watch::OnNan;
 use crate::record;
 use crate::settings::{Experiment, Settings};
-use crate::summary;
+use crate::{summary, weights};
 
 /// A whole config file.
 #[derive(Debug, Deserialize)]
@@ -51,6 +51,8 @@ pub(crate) struct Config {
     optim: optim::Config,
     schedule: schedule::Config,
     warmup: Option<Warmup>,
+    /// A file to begin with instead of random weights.
+    weights: Option<weights::Config>,
     /// Event files; none without this table.
     log: Option<record::Config>,
 }

@@ -16,6 +16,7 @@ use crate::data::{
 };
 use crate::plot::PlotArguments;
 use crate::report::ReportArguments;
+use crate::weights::WeightsArguments;
 
 /// Train, evaluate and use networks for dense prediction.
 #[derive(Debug, Parser)]
@@ -73,6 +74,7 @@ pub(crate) enum DataVerb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cargo xtask train agrnet-small\n  \
     cargo xtask train agrnet --set optim.sgd.lr=0.001 --set epochs=60\n  \
+    cargo xtask train agrnet --weights resnet101_v2.pth\n  \
     cargo xtask train agrnet --resume --save-every 10min --keep-every 5")]
 pub(crate) struct TrainArguments {
     /// Name of a file in configs/, or a path to one
@@ -86,6 +88,8 @@ pub(crate) struct TrainArguments {
     /// Go on with the newest run of this experiment, or with the run in FOLDER
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, conflicts_with = "set")]
     pub(crate) resume: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    pub(crate) weights: WeightsArguments,
     #[command(flatten)]
     pub(crate) saving: SavingArguments,
 }

@@ -27,6 +27,7 @@ mod settings;
 mod state;
 mod summary;
 mod synth;
+mod weights;
 mod wrinkle;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use sconce_data::{Dataset, fingerprint};
-use sconce_runs::{Data, Machine, Program, Provenance, Run, processor};
+use sconce_runs::{Data, Machine, Program, Provenance, Run, Weights, processor};
 
 /// Set by whoever builds and starts the program from a checkout.
 const COMMIT: &str = "SCONCE_COMMIT";
@@ -17,6 +17,7 @@ pub(crate) fn note<const T: usize>(run: &Run, data: &[(&str, &dyn Dataset<T>)]) 
     match Provenance::read(run.folder()) {
         Ok(None) => now.write(run.folder())?,
         Ok(Some(begun)) => {
+            now.weights.clone_from(&begun.weights); // read once, at the start
             for line in begun.differences(&now) {
                 eprintln!("warning: the run began with {line}");
             }
@@ -25,6 +26,13 @@ pub(crate) fn note<const T: usize>(run: &Run, data: &[(&str, &dyn Dataset<T>)]) 
         Err(error) => eprintln!("warning: {error}"),
     }
     Ok(())
+}
+
+/// Adds the file whose weights a run begins with to what [`note`] wrote.
+pub(crate) fn note_weights(run: &Run, weights: Weights) -> Result<()> {
+    let mut provenance = Provenance::read(run.folder())?.unwrap_or_default();
+    provenance.weights = Some(weights);
+    Ok(provenance.write(run.folder())?)
 }
 
 fn program() -> Program {

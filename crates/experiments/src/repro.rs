@@ -37,6 +37,7 @@ fn repeat(first: &Run, out: &Path, interrupt: &Interrupt) -> Result<()> {
         set: Vec::new(),
         runs: out.to_owned(),
         resume: None,
+        weights: Default::default(),
         saving: SavingArguments::until(Some(at.step)),
     };
     println!("again       {} steps of {}", at.step, first.folder().display());

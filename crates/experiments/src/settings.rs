@@ -35,7 +35,8 @@ impl Settings {
     /// The named config, or the resolved config of the run to resume.
     pub(crate) fn for_training(arguments: &TrainArguments) -> Result<Self> {
         let Some(folder) = &arguments.resume else {
-            return Self::of_config(&arguments.experiment, &arguments.set);
+            let changes = [arguments.set.clone(), arguments.weights.changes()].concat();
+            return Self::of_config(&arguments.experiment, &changes);
         };
         Self::open_run(&arguments.experiment, &arguments.runs, folder.as_deref())
     }

@@ -33,7 +33,7 @@ use crate::estimate::{Trial, Work};
 use crate::nan_watch::OnNan;
 use crate::record;
 use crate::settings::{Experiment, Settings};
-use crate::summary;
+use crate::{summary, weights};
 
 /// A whole config file.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,6 +61,8 @@ pub(crate) struct Config {
     optim: optim::Config,
     schedule: schedule::Config,
     warmup: Option<Warmup>,
+    /// A file to begin with instead of random weights.
+    weights: Option<weights::Config>,
     /// Cuts large pictures up for scoring and prediction; without this table they are seen as a whole.
     tiles: Option<detector::Tiling>,
     /// Event files; none without this table.

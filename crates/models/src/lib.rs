@@ -19,6 +19,8 @@
 //! A network built from [`Parameters`](sconce_tensors::Parameters) records what training needs. For inference alone, build it
 //! from plain tensors ([`VarBuilder::from_tensors`](candle_nn::VarBuilder::from_tensors)): it then keeps nothing behind.
 //!
+//! Every network tells by `weight_names()` what files of other programs call its parameters.
+//!
 //! # Example
 //!
 //! ```
@@ -63,15 +65,19 @@ mod config;
 pub mod deeplab_v3;
 pub mod deeplab_v3_plus;
 pub mod hair_pspnet;
+mod key_map;
 mod output;
 pub mod pspnet;
 mod stages;
 pub mod unet;
+mod weight_names;
 
 pub use agrnet::Agrnet;
 pub use deeplab_v3::DeepLabV3;
 pub use deeplab_v3_plus::DeepLabV3Plus;
 pub use hair_pspnet::HairPspNet;
+pub use key_map::{Key, KeyMap};
 pub use output::Output;
 pub use pspnet::PspNet;
 pub use unet::Unet;
+pub use weight_names::{Misfit, WeightNames};

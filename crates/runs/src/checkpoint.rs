@@ -107,6 +107,11 @@ impl Checkpoint {
         Ok(Self { tensors, state })
     }
 
+    /// Whether a file that begins with `bytes` was written by [`Checkpoint::write`].
+    pub(crate) fn is_start(bytes: &[u8]) -> bool {
+        bytes.get(LENGTH_BYTES..).is_some_and(|header| header.starts_with(HEADER_START.as_bytes()))
+    }
+
     /// Written and synced, but not renamed yet.
     pub(crate) fn stage(&self, path: &Path) -> Result<Staged, Error> {
         let (header, order) = self.header()?;

@@ -57,6 +57,14 @@ pub enum Error {
         /// What differs.
         why: String,
     },
+    /// A file that weights cannot be taken from.
+    #[error("{}: no weights can be taken from it: {why}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What it is or lacks, and what to do.
+        why: String,
+    },
     /// There is no run where one was looked for.
     #[error("{}: no run found: {why}; train first, or give the folder of a run", folder.display())]
     NoRun {
@@ -122,6 +130,10 @@ impl Error {
 
     pub(crate) fn damaged(path: &Path, why: impl Into<String>) -> Self {
         Self::Damaged { path: path.into(), why: why.into(), others: Vec::new() }
+    }
+
+    pub(crate) fn weights(path: &Path, why: impl Into<String>) -> Self {
+        Self::Weights { path: path.into(), why: why.into() }
     }
 
     fn full(path: &Path, reason: io::Error) -> Self {

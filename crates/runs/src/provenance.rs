@@ -18,6 +18,9 @@ pub struct Provenance {
     pub machine: Machine,
     /// What it read, by the name of the part, such as `train`.
     pub data: BTreeMap<String, Data>,
+    /// The file whose weights it began with, if it began with any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
 }
 
 /// A build of the program.
@@ -53,6 +56,16 @@ pub struct Data {
     /// Number of samples.
     pub samples: usize,
     /// Fingerprint of the content.
+    pub sha256: String,
+}
+
+/// A file of weights.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// Its path, as it was given.
+    pub file: String,
+    /// The hash of its bytes.
     pub sha256: String,
 }
 
@@ -101,6 +114,11 @@ impl Provenance {
         compare("machine.processor".into(), a.processor.clone(), b.processor.clone());
         compare("machine.lanes".into(), a.lanes.to_string(), b.lanes.to_string());
         compare("machine.threads".into(), a.threads.to_string(), b.threads.to_string());
+        let text = |weights: &Option<Weights>| match weights {
+            Some(weights) => format!("{}, {:.12}", weights.file, weights.sha256),
+            None => "none".to_owned(),
+        };
+        compare("weights".into(), text(&self.weights), text(&other.weights));
         for (name, data) in &self.data {
             let there = other.data.get(name).cloned().unwrap_or_default();
             let text = |data: &Data| format!("{} samples, {:.12}", data.samples, data.sha256);
@@ -133,6 +151,12 @@ mod tests {
         one.write(folder.path()).unwrap();
         assert_eq!(Provenance::read(folder.path()).unwrap(), Some(one.clone()));
         let mut other = one.clone();
+        let weights = Weights { file: "a.pth".into(), sha256: "fedcba9876543210".into() };
+        other.weights = Some(weights);
+        other.write(folder.path()).unwrap();
+        assert_eq!(Provenance::read(folder.path()).unwrap(), Some(other.clone()));
+        assert_eq!(one.differences(&other), ["weights: none, here a.pth, fedcba987654"]);
+        other.weights = None;
         assert!(one.differences(&other).is_empty());
         other.machine.lanes = 8;
         other.data.clear();

@@ -27,6 +27,7 @@ use crate::report;
 use crate::saving::{Saving, SavingArguments};
 use crate::settings::Settings;
 use crate::state::State;
+use crate::weights;
 
 /// Of log.tsv, a row a step, whose last column counts the steps skipped so far, and of epochs.tsv, a row an epoch: scores of the
 /// held-out images.
@@ -92,7 +93,9 @@ fn train(
     let steps = config.epochs * loader.batches_per_epoch();
     let schedule = Schedule::new(&config.schedule, config.warmup.as_ref(), steps)?;
     let mut state = State::new(parameters, optimizer, schedule);
-    state.resume(run)?;
+    if state.resume(run)?.is_none() {
+        weights::load(run, &state.parameters, config.weights.as_ref(), &Agrnet::weight_names())?;
+    }
     let mut record = Record::open(run, config.log, COLUMNS, &state.at)?;
     let mut saving = Saving::new(run.checkpoints(), saving, config.epochs, state.at.step);
     let batches = loader.batches_per_epoch();

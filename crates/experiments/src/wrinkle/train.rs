@@ -29,6 +29,7 @@ use crate::report;
 use crate::saving::{Saving, SavingArguments};
 use crate::settings::Settings;
 use crate::state::State;
+use crate::weights;
 
 /// Of log.tsv, whose last column counts the steps skipped so far, and of epochs.tsv: the training images as they were predicted while
 /// they were trained on, then the held-out images.
@@ -205,6 +206,9 @@ fn begin(
     let schedule = Schedule::new(&config.schedule, config.warmup.as_ref(), config.epochs * batches)?;
     let mut state = State::new(parameters, optimizer, schedule);
     let loaded = state.resume(run)?;
+    if loaded.is_none() {
+        weights::load(run, &state.parameters, config.weights.as_ref(), &Unet::weight_names())?;
+    }
     let tally = loaded.as_ref().map(Tally::read).transpose()?.unwrap_or_default();
     let weight = match (&loaded, config.loss.is_auto()) {
         (_, false) => None,

@@ -1,0 +1,36 @@
+//! Weights in safetensors files: our checkpoints, and files of any other program.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use safetensors::{Dtype, SafeTensors};
+
+use super::tensor;
+use crate::{Checkpoint, Error};
+
+/// In a [`Checkpoint`], of the network's tensors.
+const MODEL: &str = "model.";
+
+pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
+    let bytes = std::fs::read(path).map_err(|reason| Error::read(path, reason))?;
+    if Checkpoint::is_start(&bytes) {
+        drop(bytes);
+        return Ok(Checkpoint::read(path, &Device::Cpu)?.part(MODEL).into_iter().collect());
+    }
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::damaged(path, error.to_string()))?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.iter() {
+        let dtype = match view.dtype() {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::F64 => DType::F64,
+            _ => continue,
+        };
+        let tensor = tensor(view.data(), dtype, view.shape());
+        let tensor = tensor.map_err(|why| Error::damaged(path, format!("the tensor '{name}': {why}")))?;
+        tensors.insert(name.to_owned(), tensor);
+    }
+    Ok(tensors)
+}
