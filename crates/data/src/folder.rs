@@ -129,7 +129,7 @@ impl Config {
 }
 
 /// The ids of a split's list. No other list may hold one of them: the files are the same ones.
-fn listed(root: &Path, lists: &Lists, split: Split) -> Result<Vec<String>, Error> {
+pub(crate) fn listed(root: &Path, lists: &Lists, split: Split) -> Result<Vec<String>, Error> {
     let path = |split| match split {
         Split::Train => root.join(&lists.train),
         Split::Val => root.join(&lists.val),

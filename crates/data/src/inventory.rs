@@ -12,7 +12,7 @@ use crate::dataset::Split;
 use crate::defect::Defect;
 use crate::error::Error;
 use crate::mask_values::{MaskValues, read_labels_as};
-use crate::{folder, nia};
+use crate::{folder, nia, voc};
 
 /// A set as it lies on disk, for tools that look at all of it.
 ///
@@ -40,6 +40,8 @@ pub enum Layout {
     Nia,
     /// One folder of images and one of masks.
     Folder,
+    /// `JPEGImages/` with a folder of label maps and the lists of `ImageSets/Segmentation/`.
+    Voc,
 }
 
 /// The files of one id.
@@ -86,6 +88,14 @@ impl Inventory {
     pub fn of_folder(config: &folder::Config) -> Result<Self, Error> {
         config.checked_classes()?;
         layout::folder(config)
+    }
+
+    /// The set of `[data.voc]`, all splits. Pictures in no list are left out: VOC has many without labels.
+    ///
+    /// # Errors
+    /// A missing root.
+    pub fn of_voc(config: &voc::Config) -> Result<Self, Error> {
+        layout::voc(config)
     }
 
     /// A folder without a config: NIA's layout where there is `{train,val,test}/images/` or an id list, else a folder

@@ -81,6 +81,9 @@ fn encode(
     writer.finish()
 }
 
+/// What [`Error::LabelFormat`] finds in a JPEG.
+pub(crate) const JPEG: &str = "a JPEG";
+
 /// The numbers stored in an index PNG, row by row.
 pub(crate) struct Indices {
     pub(crate) width: u32,
@@ -105,7 +108,7 @@ impl Indices {
 pub(crate) fn read_indices(path: &Path) -> Result<Indices, Error> {
     let bytes = files::read(path, "label map")?;
     if bytes.starts_with(&[0xff, 0xd8]) {
-        return Err(Error::LabelFormat { path: path.to_path_buf(), found: "a JPEG".into() });
+        return Err(Error::LabelFormat { path: path.to_path_buf(), found: JPEG.into() });
     }
     let limits = png::Limits { bytes: MAX_WORKSPACE };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);

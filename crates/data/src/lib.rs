@@ -1,7 +1,7 @@
 //! Files to samples to batches.
 //!
-//! A [`Dataset`] gives [`Sample`]s: an image with its target maps. [`nia::open`] and [`folder::open`] read them from
-//! files. [`augment::Config`] brings a sample to the network's size, at random or plainly, and always moves image,
+//! A [`Dataset`] gives [`Sample`]s: an image with its target maps. [`nia::open`], [`voc::open`] and [`folder::open`] read them
+//! from files. [`augment::Config`] brings a sample to the network's size, at random or plainly, and always moves image,
 //! labels and edges together. A [`Loader`] does that on worker threads and hands out [`Batch`]es of tensors.
 //!
 //! [`Inventory`] finds all files of a set, for tools: [`check`] reads them and tells what is wrong, [`Stats`] counts pixels
@@ -97,6 +97,7 @@ pub mod strokes;
 mod testing;
 mod texture;
 mod tiles;
+pub mod voc;
 mod workers;
 pub mod wrinkles;
 mod write;

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::dataset::VOID;
 use crate::error::Error;
-use crate::label::{Indices, is_label, read_indices};
+use crate::label::{Indices, JPEG, is_label, read_indices};
+use crate::voc;
 
 /// What the numbers stored in label maps mean: `mask-values` of `[data.folder]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -19,6 +20,9 @@ pub enum MaskValues {
     /// 0 is the first of two classes and 255 the second; there is no void.
     #[serde(rename = "0-255")]
     BlackWhite,
+    /// As VOC and SBD keep them: class indices, or VOC's colours of them, or SBD's MATLAB files.
+    #[serde(rename = "voc")]
+    Voc,
 }
 
 /// Reads a label map of a set that may have said what its numbers mean.
@@ -39,10 +43,13 @@ pub(crate) fn read_labels_as(
 
 /// The numbers of a label map as class indices; they may still be out of range.
 pub(crate) fn read_as(path: &Path, classes: usize, values: Option<MaskValues>) -> Result<Indices, Error> {
+    if values == Some(MaskValues::Voc) {
+        return read_voc(path);
+    }
     let mut map = read_indices(path)?;
     let white = u16::from(VOID);
     match values {
-        Some(MaskValues::Index) => {}
+        Some(MaskValues::Index | MaskValues::Voc) => {}
         Some(MaskValues::BlackWhite) => {
             if let Some((row, column, value)) = map.first(|value| value != 0 && value != white) {
                 return Err(Error::MaskValue { path: path.to_path_buf(), row, column, value });
@@ -58,6 +65,16 @@ pub(crate) fn read_as(path: &Path, classes: usize, values: Option<MaskValues>) -
         None => {}
     }
     Ok(map)
+}
+
+fn read_voc(path: &Path) -> Result<Indices, Error> {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("mat")) {
+        return voc::read_segmentation(path);
+    }
+    match read_indices(path) {
+        Err(Error::LabelFormat { found, .. }) if found != JPEG => voc::of_colours(path, &found),
+        result => result,
+    }
 }
 
 #[cfg(test)]

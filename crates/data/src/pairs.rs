@@ -6,7 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use image::GrayImage;
+use image::{GrayImage, RgbImage};
 
 use crate::classes::Classes;
 use crate::dataset::{Dataset, Map, Sample};
@@ -49,17 +49,7 @@ impl Dataset<2> for Pairs {
     fn read(&self, index: usize) -> Result<Sample<2>, Error> {
         let files = self.files.get(index).ok_or(Error::Index { index, len: self.files.len() })?;
         let image = read_rgb(&files.image)?;
-        let same_size = |map: GrayImage, target: &PathBuf| {
-            if map.dimensions() == image.dimensions() {
-                return Ok(map);
-            }
-            Err(Error::SizeMismatch {
-                image: files.image.clone(),
-                image_size: image.dimensions(),
-                target: target.clone(),
-                target_size: map.dimensions(),
-            })
-        };
+        let same_size = |map, target| same_size((&image, &files.image), map, target);
         let labels = read_labels_as(&files.labels, self.classes.names.len(), self.mask_values)?;
         let labels = same_size(labels, &files.labels)?;
         let edges = match &files.edges {
@@ -84,6 +74,23 @@ impl Dataset<2> for Pairs {
     fn maps(&self) -> [Map; 2] {
         [Map::Labels, if self.edge_files { Map::Mask } else { Map::Border }]
     }
+}
+
+/// The map, if it is as large as the image; each comes with its file.
+pub(crate) fn same_size(
+    (image, image_path): (&RgbImage, &Path),
+    map: GrayImage,
+    path: &Path,
+) -> Result<GrayImage, Error> {
+    if map.dimensions() == image.dimensions() {
+        return Ok(map);
+    }
+    Err(Error::SizeMismatch {
+        image: image_path.to_path_buf(),
+        image_size: image.dimensions(),
+        target: path.to_path_buf(),
+        target_size: map.dimensions(),
+    })
 }
 
 /// The files of a folder whose name ends in one of `endings`, by the name before it.

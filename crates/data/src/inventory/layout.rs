@@ -9,7 +9,10 @@ use crate::dataset::Split;
 use crate::defect::Defect;
 use crate::error::Error;
 use crate::folder::{self, Parts, drawn};
+use crate::mask_values::MaskValues;
 use crate::nia::{self, CLASSES, MAP_ENDING, list_name};
+use crate::pairs::numbered_ids;
+use crate::voc;
 
 /// Whether a folder looks like the root of a set in NIA's layout.
 pub(super) fn is_nia(root: &Path) -> bool {
@@ -88,6 +91,38 @@ pub(super) fn folder(config: &folder::Config) -> Result<Inventory, Error> {
                 set.items.extend(part.item(&listed, &mut set.defects));
             }
         }
+    }
+    Ok(set)
+}
+
+/// All splits of the set of `[data.voc]`; SBD's ids that VOC lists are VOC's.
+pub(super) fn voc(config: &voc::Config) -> Result<Inventory, Error> {
+    let root = &config.root;
+    if !root.is_dir() {
+        return Err(Error::MissingFolder { path: root.clone(), role: "root of the VOC set".into() });
+    }
+    let classes = Some(voc::CLASSES.map(String::from).to_vec());
+    let mut set =
+        Inventory { layout: Layout::Voc, mask_values: Some(MaskValues::Voc), ..empty(root, classes) };
+    let folders = [Some(root.join(voc::IMAGES)), Some(root.join(&config.masks)), None];
+    let part = Part::scan(folders, ".png", &mut set.defects);
+    let sbd = config
+        .sbd
+        .as_ref()
+        .map(|sbd| (sbd, part.with_labels(sbd.root.join(&sbd.masks), ".mat", &mut set.defects)));
+    let lists = [&config.lists.train, &config.lists.val, &config.lists.test].map(|list| root.join(list));
+    let mut taken: HashSet<String> =
+        lists.iter().flat_map(|list| numbered_ids(list).ok()).flatten().map(|(_, id)| id).collect();
+    add_lists(&mut set, &part.of_ids(&taken), lists.map(Some));
+    if let Some((sbd, part)) = sbd {
+        let mut further = Vec::new();
+        for path in sbd.lists.iter().map(|list| sbd.root.join(list)) {
+            let mut ids = list(&path, &mut set.defects);
+            ids.iter_mut().for_each(|ids| ids.retain(|id| taken.insert(id.clone())));
+            further.push((path, ids));
+        }
+        let ids = further.iter().filter_map(|(_, ids)| ids.as_ref()).flatten().cloned().collect();
+        add(&mut set, &part.of_ids(&ids), &further, |_, _| Split::Train, Split::Train);
     }
     Ok(set)
 }

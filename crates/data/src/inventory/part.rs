@@ -1,6 +1,6 @@
 //! One folder of images with its folder of label maps and perhaps of edge maps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,15 @@ use crate::defect::Defect;
 use crate::error::Error;
 use crate::pairs::{PICTURES, strip_ending};
 
-/// Endings of maps, the preferred ones first. A JPEG is no map, but is found here so that it is named as one.
-pub(super) const MAPS: [&[&str]; 4] =
-    [&[crate::nia::MAP_ENDING], &[".png"], &[".grayscale.jpg", ".grayscale.jpeg"], &[".jpg", ".jpeg"]];
+/// Endings of maps, the preferred ones first. A JPEG is no map, and a MATLAB file only in VOC's layout,
+/// but they are found here so that they are named as such.
+pub(super) const MAPS: [&[&str]; 5] = [
+    &[crate::nia::MAP_ENDING],
+    &[".png"],
+    &[".mat"],
+    &[".grayscale.jpg", ".grayscale.jpeg"],
+    &[".jpg", ".jpeg"],
+];
 
 /// The files of three folders by id.
 pub(super) struct Part {
@@ -49,6 +55,25 @@ impl Part {
             edges: files(edges, "edge map", &MAPS, map_ending),
             needs_edges: false,
         }
+    }
+
+    /// The same images with the label maps of another folder.
+    pub(super) fn with_labels(
+        &self,
+        folder: PathBuf,
+        map_ending: &'static str,
+        defects: &mut Vec<Defect>,
+    ) -> Self {
+        let labels = Files::scan(folder, "label map", &MAPS, map_ending, defects);
+        Self { images: self.images.clone(), labels, edges: None, needs_edges: false }
+    }
+
+    /// The files of these ids alone.
+    pub(super) fn of_ids(mut self, ids: &HashSet<String>) -> Self {
+        for found in [&mut self.images.found, &mut self.labels.found].into_iter().flatten() {
+            found.retain(|id, _| ids.contains(id));
+        }
+        self
     }
 
     /// Every id that any of the folders holds, by name.
@@ -98,6 +123,7 @@ impl Part {
 }
 
 /// The files of one folder by id.
+#[derive(Clone)]
 struct Files {
     folder: PathBuf,
     /// None when the folder is not there.

@@ -107,7 +107,11 @@ fn document(set: &Inventory, defects: &[Defect]) -> Value {
     }
     json!({
         "set": set.root.to_string_lossy(),
-        "layout": match set.layout { Layout::Nia => "nia", Layout::Folder => "folder" },
+        "layout": match set.layout {
+            Layout::Nia => "nia",
+            Layout::Folder => "folder",
+            Layout::Voc => "voc",
+        },
         "classes": set.classes,
         "images": set.items.len(),
         "splits": {

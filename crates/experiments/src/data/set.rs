@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use sconce_data::{Folders, Inventory, Layout, Split, faces, folder, nia, wrinkles};
+use sconce_data::{Folders, Inventory, Layout, Split, faces, folder, nia, voc, wrinkles};
 use serde::Deserialize;
 
 use super::arguments::{FolderArguments, SetArguments};
@@ -28,6 +28,7 @@ pub(crate) enum Rendered {
 enum AnyData {
     Nia(nia::Config),
     Folder(folder::Config),
+    Voc(voc::Config),
     Faces(faces::Config),
     Wrinkles(wrinkles::Config),
 }
@@ -45,6 +46,7 @@ impl SetArguments {
         Ok(match self.data(&settings)? {
             AnyData::Nia(config) => Set::Files(Inventory::of_nia(&config)?),
             AnyData::Folder(config) => Set::Files(Inventory::of_folder(&config)?),
+            AnyData::Voc(config) => Set::Files(Inventory::of_voc(&config)?),
             AnyData::Faces(config) => Set::Rendered(Rendered::Faces(config)),
             AnyData::Wrinkles(config) => Set::Rendered(Rendered::Wrinkles(config)),
         })
@@ -72,6 +74,7 @@ pub(crate) fn headline(set: &Inventory) -> String {
     let layout = match set.layout {
         Layout::Nia => "NIA layout",
         Layout::Folder => "images and masks",
+        Layout::Voc => "VOC layout",
     };
     let classes = match &set.classes {
         Some(names) => format!("{} classes", names.len()),
