@@ -69,6 +69,13 @@ pub enum Error {
         /// Radius of the other, in pixels.
         theirs: u8,
     },
+    /// Counts within different shares of the diagonal cannot be merged.
+    Shares {
+        /// Share of the one that was to grow, 0..=1.
+        ours: f64,
+        /// Share of the other, 0..=1.
+        theirs: f64,
+    },
 }
 
 impl fmt::Display for Map {
@@ -102,6 +109,10 @@ impl fmt::Display for Error {
             Error::Size { pixels, width, height } => {
                 let wanted = *width as u128 * *height as u128;
                 write!(f, "{pixels} pixels given, a map of {width} x {height} has {wanted}")
+            }
+            Error::Shares { ours, theirs } => {
+                let (ours, theirs) = (100.0 * ours, 100.0 * theirs);
+                write!(f, "counts within {theirs}% of the diagonal cannot be merged into counts within {ours}%")
             }
             Error::Radii { ours, theirs } => {
                 write!(f, "counts within {theirs} pixels cannot be merged into counts within {ours} pixels")

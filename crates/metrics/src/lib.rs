@@ -3,6 +3,7 @@
 //! A [`Confusion`] counts how often each true class was predicted as each class. It takes label maps one by one as byte
 //! slices, two of them merge into one (threads, machines, halves of a data set), and every score is a function of its
 //! counts: intersection over union, F1, precision, recall, pixel accuracy, and the F1 of merged classes ("both eyes").
+//! [`BoundaryIou`] looks at the borders of the classes alone.
 //! One foreground class has scores of its own: [`Binary`] counts it, [`Thresholds`] counts it at every threshold of a
 //! probability, and [`Tolerant`] forgives thin lines a small shift. The crate knows nothing of tensors or files and
 //! depends on the standard library alone.
@@ -31,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 mod binary;
+mod boundary_iou;
 mod confusion;
 mod error;
 mod groups;
@@ -38,6 +40,7 @@ mod thresholds;
 mod tolerant;
 
 pub use binary::Binary;
+pub use boundary_iou::BoundaryIou;
 pub use confusion::{Confusion, mean_over_all, mean_over_present};
 pub use error::{Error, Map};
 pub use groups::helen_groups;
