@@ -34,6 +34,8 @@ pub struct Config {
     pub crop: Option<Crop>,
     /// Random scale and rotation; none without this table.
     pub affine: Option<Affine>,
+    /// A rotation by an angle drawn evenly; none without this table. It adds to that of `affine`.
+    pub rotation: Option<Rotation>,
     /// Random colours; none without this table.
     pub colour: Option<Colour>,
 }
@@ -57,23 +59,33 @@ pub struct Affine {
     pub rotation_limit: f64,
 }
 
+/// Random rotation by an angle drawn evenly from -limit ..= limit: `[augment.rotation]`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rotation {
+    /// Largest rotation in degrees, to either side, 0..=180.
+    pub limit: f64,
+}
+
 /// Random colours of the image: `[augment.colour]`. Each factor is drawn evenly from 1 - x ..= 1 + x.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Colour {
     /// Range of the factor of all values, 0..=1.
     pub brightness: f64,
-    /// Range of the factor of the distance from the picture's mean gray, 0..=1.
+    /// Range of the factor of the distance from the mean gray of what is seen of the picture, 0..=1.
     pub contrast: f64,
     /// Range of the factor of the distance from each pixel's gray, 0..=1.
     pub saturation: f64,
+    /// Range of the turn of all hues, evenly drawn from -x ..= x of the whole colour circle, 0..=0.5; none without this key.
+    pub hue: Option<f64>,
 }
 
 impl Config {
     /// Nothing random: only the size, given as `[rows, columns]`. This is what evaluation uses.
     #[must_use]
     pub fn resize_only(size: [usize; 2]) -> Self {
-        Self { size, flip: 0.0, crop: None, affine: None, colour: None }
+        Self { size, flip: 0.0, crop: None, affine: None, rotation: None, colour: None }
     }
 
     /// Checks every number against its range.
@@ -93,10 +105,14 @@ impl Config {
             within("augment.affine.rotation-deviation", affine.rotation_deviation, 360.0)?;
             within("augment.affine.rotation-limit", affine.rotation_limit, 360.0)?;
         }
+        if let Some(rotation) = &self.rotation {
+            within("augment.rotation.limit", rotation.limit, 180.0)?;
+        }
         if let Some(colour) = &self.colour {
             within("augment.colour.brightness", colour.brightness, 1.0)?;
             within("augment.colour.contrast", colour.contrast, 1.0)?;
             within("augment.colour.saturation", colour.saturation, 1.0)?;
+            within("augment.colour.hue", colour.hue.unwrap_or_default(), 0.5)?;
         }
         Ok(())
     }
@@ -121,7 +137,7 @@ impl Config {
         let flips = rng.random_bool(self.flip);
         let geometry = self.geometry(&mut rng, sample.image.dimensions())?;
         let jitter = self.jitter(&mut rng);
-        let Sample { image, targets } = sample;
+        let (Sample { image, targets }, geometry) = shown(sample, geometry);
         let image = place_image(image, geometry, jitter)?;
         let mut sample = Sample { image, targets: place_targets(targets, maps, geometry) };
         if flips {
@@ -146,16 +162,21 @@ impl Config {
             geometry.degrees =
                 if turns { angle.clamp(-affine.rotation_limit, affine.rotation_limit) } else { 0.0 };
         }
+        if let Some(Rotation { limit }) = self.rotation {
+            geometry.degrees += limit * (2.0 * rng.random::<f64>() - 1.0);
+        }
         Ok(geometry)
     }
 
     fn jitter(&self, rng: &mut impl Rng) -> Jitter {
-        let mut factor = |range: f64| (1.0 + range * (2.0 * rng.random::<f64>() - 1.0)) as f32;
-        let colour = self.colour.unwrap_or(Colour { brightness: 0.0, contrast: 0.0, saturation: 0.0 });
+        let Some(colour) = self.colour else { return Jitter::NONE };
+        let mut even = |range: f64| range * (2.0 * rng.random::<f64>() - 1.0);
+        let mut factor = |range: f64| (1.0 + even(range)) as f32;
         Jitter {
             brightness: factor(colour.brightness),
             contrast: factor(colour.contrast),
             saturation: factor(colour.saturation),
+            hue: colour.hue.map_or(0.0, |range| even(range) as f32),
         }
     }
 }
@@ -165,6 +186,16 @@ fn within(key: &'static str, value: f64, most: f64) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Config { key, reason: format!("{value} is not within 0..={most}") })
+}
+
+/// The part of a large sample that a window shows: no work is done on the rest.
+fn shown<const T: usize>(sample: Sample<T>, geometry: Geometry) -> (Sample<T>, Geometry) {
+    let Some(([left, top, width, height], geometry)) = geometry.part(sample.image.dimensions()) else {
+        return (sample, geometry);
+    };
+    let image = imageops::crop_imm(&sample.image, left, top, width, height).to_image();
+    let cut = |target: GrayImage| imageops::crop_imm(&target, left, top, width, height).to_image();
+    (Sample { image, targets: sample.targets.map(cut) }, geometry)
 }
 
 /// Colours change before a warp, so that what lies beyond the picture stays black.

@@ -120,6 +120,26 @@ pub enum Error {
         /// Its column, from 0 at the left.
         column: u32,
     },
+    /// A mask of a thing and its background that holds a third value.
+    #[error("{}: value {value} at row {row}, column {column} is neither background nor foreground: a mask holds 0 and 1 alone, or 0 and 255; redraw it in black and white", path.display())]
+    NotBinary {
+        /// The file.
+        path: PathBuf,
+        /// Row of the first such pixel, from 0 at the top.
+        row: u32,
+        /// Column of the first such pixel, from 0 at the left.
+        column: u32,
+        /// The value found.
+        value: u16,
+    },
+    /// A file of a set of numbered frames whose name has no number.
+    #[error("{}: its name holds no frame number from 1 to {last}, such as Frame00123; rename the file or take it out", path.display())]
+    FrameName {
+        /// The file.
+        path: PathBuf,
+        /// The highest number.
+        last: u32,
+    },
     /// An annotation that does not say where the face is.
     #[error("{}: {reason}; correct the annotation or take the photograph out", path.display())]
     Annotation {

@@ -43,6 +43,30 @@ impl Geometry {
         size == (self.width, self.height) && self.is_resize()
     }
 
+    /// The part of a source of this size that the output shows, as left, top, width and height in pixels, and the geometry that gives
+    /// the same output from that part alone. None where nothing would be left out, or where pixels are not taken one for one.
+    pub(crate) fn part(&self, size: (u32, u32)) -> Option<([u32; 4], Self)> {
+        if self.picture != size {
+            return None;
+        }
+        let (sine, cosine) = self.degrees.to_radians().sin_cos();
+        let (half_width, half_height) = (f64::from(self.width) / 2.0, f64::from(self.height) / 2.0);
+        let reach = |along: f64, across: f64| self.scale * (cosine.abs() * along + sine.abs() * across);
+        let span = |corner: i64, half: f64, reach: f64, side: u32| {
+            // Two more pixels, so that no place is interpolated at an edge that the picture does not have.
+            let centre = corner as f64 + half;
+            let (first, end) = ((centre - reach).floor() - 2.0, (centre + reach).ceil() + 2.0);
+            let end = (end.max(0.0) as u32).clamp(1, side);
+            ((first.max(0.0) as u32).min(end - 1), end)
+        };
+        let (left, right) = span(self.corner.0, half_width, reach(half_width, half_height), size.0);
+        let (top, bottom) = span(self.corner.1, half_height, reach(half_height, half_width), size.1);
+        let (width, height) = (right - left, bottom - top);
+        let corner = (self.corner.0 - i64::from(left), self.corner.1 - i64::from(top));
+        let rest = Self { sample: None, picture: (width, height), corner, ..*self };
+        ((width, height) != size).then_some(([left, top, width, height], rest))
+    }
+
     /// Source pixels per output pixel, along the axis that shrinks less.
     pub(crate) fn shrink(&self, (width, height): (u32, u32)) -> f64 {
         let ratio = |source, output| f64::from(source) / f64::from(output);

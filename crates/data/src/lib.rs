@@ -1,7 +1,7 @@
 //! Files to samples to batches.
 //!
-//! A [`Dataset`] gives [`Sample`]s: an image with its target maps. [`nia::open`], [`voc::open`] and [`folder::open`] read them
-//! from files. [`augment::Config`] brings a sample to the network's size, at random or plainly, and always moves image,
+//! A [`Dataset`] gives [`Sample`]s: an image with its target maps. [`nia::open`], [`voc::open`], [`figaro::open`] and
+//! [`folder::open`] read them from files. [`augment::Config`] brings a sample to the network's size, at random or plainly, and always moves image,
 //! labels and edges together. A [`Loader`] does that on worker threads and hands out [`Batch`]es of tensors.
 //!
 //! [`Inventory`] finds all files of a set, for tools: [`check`] reads them and tells what is wrong, [`Stats`] counts pixels
@@ -60,6 +60,7 @@
 
 pub mod augment;
 mod batch;
+mod binary_mask;
 mod cached;
 mod canny;
 pub mod check;
@@ -72,6 +73,7 @@ mod drawing;
 mod edges;
 mod error;
 pub mod faces;
+pub mod figaro;
 mod files;
 mod fingerprint;
 pub mod folder;
@@ -103,6 +105,7 @@ pub mod wrinkles;
 mod write;
 
 pub use batch::{Batch, image_tensor, map_tensor};
+pub use binary_mask::read_binary_mask;
 pub use cached::Cached;
 pub use canny::Canny;
 pub use dataset::{Dataset, Map, Sample, Split, VOID};

@@ -138,7 +138,7 @@ fn jpeg_reaches_end(bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::testing::{jpeg_bytes, put, raw_png};
     use proptest::prelude::*;
@@ -152,7 +152,7 @@ mod tests {
     }
 
     /// Puts an EXIF block with one orientation tag behind the start marker of a JPEG.
-    fn oriented(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    pub(crate) fn oriented(jpeg: &[u8], orientation: u8) -> Vec<u8> {
         let exif = [b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[orientation]]
             .concat();
         let body = [exif.as_slice(), &[0; 6]].concat();

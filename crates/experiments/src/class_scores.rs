@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use sconce_metrics::Confusion;
+use sconce_metrics::{Binary, Confusion};
 use sconce_runs::Table;
 
 /// F1, IoU, precision, recall of each class, and its share of the true pixels.
@@ -24,6 +24,11 @@ pub(crate) fn class_table(confusion: &Confusion, names: &[String]) -> Table {
 /// 0.8123 as 81.23; a class that occurs neither in truth nor in prediction has no score.
 pub(crate) fn percent(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |value| format!("{:.2}", 100.0 * value))
+}
+
+/// Truth × prediction of a foreground, background first.
+pub(crate) fn binary_matrix(counts: &Binary) -> [u64; 4] {
+    [counts.true_negatives, counts.false_positives, counts.false_negatives, counts.true_positives]
 }
 
 /// Writes classes.tsv, means.tsv and confusion.tsv.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sconce_data::Split;
-use sconce_runs::Which;
+use sconce_runs::{Run, Which};
 
 use crate::estimate::Trial;
 use crate::saving::SavingArguments;
@@ -36,6 +36,8 @@ pub(crate) enum Verb {
     Predict(PredictArguments),
     /// Write a page that shows a run, or several beside each other
     Report(ReportArguments),
+    /// Train several variants of an experiment and compare their scores
+    Ablate(AblateArguments),
     /// Train a run again from its folder and compare the weights
     Repro(ReproArguments),
     /// Draw a run's curves, or those of several runs, as SVG and PNG
@@ -111,6 +113,12 @@ pub(crate) struct RunArguments {
 }
 
 impl RunArguments {
+    /// A run, and the checkpoint that is used of its kind unless told otherwise.
+    fn of(run: &Run) -> Self {
+        let runs = PathBuf::new();
+        Self { experiment: run.name(), runs, run: Some(run.folder().to_owned()), checkpoint: None }
+    }
+
     /// The checkpoint that the user named, if any.
     pub(crate) fn which(&self) -> Option<Which> {
         self.checkpoint.as_deref().map(Which::from)
@@ -127,11 +135,38 @@ pub(crate) struct EvalArguments {
     #[arg(long, value_enum, default_value_t = EvalSplit::Val)]
     pub(crate) split: EvalSplit,
     /// How many overlay pictures to write
-    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    #[arg(long, value_name = "COUNT", default_value_t = PICTURES)]
     pub(crate) pictures: usize,
     /// How many of the worst images, by F1, to draw with their errors; as many of the best
-    #[arg(long, value_name = "COUNT", default_value_t = 6)]
+    #[arg(long, value_name = "COUNT", default_value_t = WORST)]
     pub(crate) worst: usize,
+}
+
+/// Pictures that `eval` writes, and images whose errors it draws.
+const PICTURES: usize = 8;
+const WORST: usize = 6;
+
+impl EvalArguments {
+    /// What is scored and drawn unless told otherwise.
+    pub(crate) fn of_run(run: &Run, split: EvalSplit) -> Self {
+        Self { run: RunArguments::of(run), split, pictures: PICTURES, worst: WORST }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cargo xtask ablate figaro\n  cargo xtask ablate figaro --split test --set epochs=30")]
+pub(crate) struct AblateArguments {
+    /// Name of a file in configs/ablate/, or a path to one
+    pub(crate) name: String,
+    /// Part of the data set to score
+    #[arg(long, value_enum, default_value_t = EvalSplit::Val)]
+    pub(crate) split: EvalSplit,
+    /// Change one key of every variant's config; may stand several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Folder that holds the runs; those of variants lie in its ablate/NAME/
+    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    pub(crate) runs: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -151,7 +186,8 @@ impl From<EvalSplit> for Split {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cargo xtask predict agrnet-small photo.jpg\n  \
-    cargo xtask predict agrnet --checkpoint best --out masks --logits 'photos/*.jpg'")]
+    cargo xtask predict agrnet --checkpoint best --out masks --logits 'photos/*.jpg'\n  \
+    cargo xtask predict figaro-pspnet photos/ --recolour '#8a2be2'")]
 pub(crate) struct PredictArguments {
     #[command(flatten)]
     pub(crate) run: RunArguments,
@@ -161,9 +197,32 @@ pub(crate) struct PredictArguments {
     /// Folder for the results [default: predictions/ in the run]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Also write the logits, (classes, height, width) float32, as npy; of wrinkles the probabilities
+    /// Also write the logits, (classes, height, width) float32, as npy; of wrinkles and hair the probabilities
     #[arg(long)]
     pub(crate) logits: bool,
+    /// Also write the picture with its hair in this colour; lightness stays. For hair networks
+    #[arg(long, value_name = "#RRGGBB")]
+    pub(crate) recolour: Option<Colour>,
+}
+
+/// Red, green and blue, written `#8a2be2` or `8a2be2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Colour(pub(crate) [u8; 3]);
+
+impl FromStr for Colour {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.strip_prefix('#').unwrap_or(text);
+        let is_hex = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match u32::from_str_radix(digits, 16) {
+            Ok(number) if is_hex => {
+                let [_, red, green, blue] = number.to_be_bytes();
+                Ok(Self([red, green, blue]))
+            }
+            _ => Err("expected a colour of six hexadecimal digits, such as #8a2be2".to_owned()),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -292,5 +351,14 @@ mod tests {
         assert_eq!("512x384".parse::<Size>().unwrap().0, (512, 384));
         assert!("512".parse::<Size>().is_err());
         assert!("0x5".parse::<Size>().is_err());
+    }
+
+    #[test]
+    fn colours_are_six_hexadecimal_digits() {
+        assert_eq!("#8a2be2".parse(), Ok(Colour([0x8a, 0x2b, 0xe2])));
+        assert_eq!("FFA500".parse(), Ok(Colour([255, 165, 0])));
+        for wrong in ["", "#fff", "#8a2be2ff", "+a2be2", "violet", "#8a2bg2"] {
+            assert!(wrong.parse::<Colour>().is_err(), "{wrong}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sconce_fuzz::{Random, Target, damage_text};
 
 use crate::settings::{Experiment, Settings};
-use crate::{agrnet, wrinkle};
+use crate::{agrnet, hair, wrinkle};
 
 /// A first line of this kind is a change, as `--set` gives it; to TOML it is a comment.
 const CHANGE: &str = "#--set ";
@@ -55,6 +55,7 @@ fn read(path: &Path) -> anyhow::Result<()> {
     let settings = Settings::of_config(&path.to_string_lossy(), &changes)?;
     match settings.experiment()? {
         Experiment::Agrnet => settings.parse::<agrnet::Config>().map(drop),
+        Experiment::Hair => hair::Config::read(&settings).map(drop),
         Experiment::Wrinkle => wrinkle::Config::read(&settings).map(drop),
     }
 }
@@ -63,7 +64,7 @@ fn read(path: &Path) -> anyhow::Result<()> {
 fn files() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
     let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file()).collect();
     paths.sort();
     let mut files: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
     let changes = format!("{CHANGE}epochs=2\n{CHANGE}optim.sgd.lr = 1e-3\n{CHANGE}loader.shuffle=false\n");

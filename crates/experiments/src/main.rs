@@ -2,17 +2,22 @@
 
 #![forbid(unsafe_code)]
 
+mod ablate;
 mod agrnet;
 mod bench;
 mod class_scores;
 mod cli;
+mod curve;
 mod data;
+mod each_image;
 mod estimate;
 #[cfg(test)]
 mod fuzz;
 mod gallery;
+mod hair;
 mod inputs;
 mod interrupt;
+mod maps;
 mod named_runs;
 mod nan_watch;
 mod plot;
@@ -27,6 +32,8 @@ mod settings;
 mod state;
 mod summary;
 mod synth;
+mod tally;
+mod verbs;
 mod weights;
 mod wrinkle;
 
@@ -36,7 +43,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use cli::{Cli, DataVerb, SynthSet, Verb};
 use interrupt::Interrupt;
-use settings::{Experiment, Settings};
+use settings::Settings;
 
 #[cfg(not(test))] // tests count allocations with one of their own
 #[global_allocator]
@@ -70,33 +77,15 @@ fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Train(arguments) => {
             let settings = Settings::for_training(&arguments)?;
-            let interrupt = Interrupt::watch()?;
-            match settings.experiment()? {
-                Experiment::Agrnet => agrnet::train::run(&settings, &arguments, &interrupt),
-                Experiment::Wrinkle => wrinkle::train::run(&settings, &arguments, &interrupt),
-            }
+            verbs::train(&settings, &arguments, &Interrupt::watch()?)
         }
-        Verb::Eval(arguments) => {
-            let settings = Settings::of_run(&arguments.run)?;
-            match settings.experiment()? {
-                Experiment::Agrnet => agrnet::evaluate::run(&settings, &arguments),
-                Experiment::Wrinkle => wrinkle::evaluate::run(&settings, &arguments),
-            }
-        }
-        Verb::Predict(arguments) => {
-            let settings = Settings::of_run(&arguments.run)?;
-            match settings.experiment()? {
-                Experiment::Agrnet => agrnet::predict::run(&settings, &arguments),
-                Experiment::Wrinkle => wrinkle::predict::run(&settings, &arguments),
-            }
-        }
+        Verb::Eval(arguments) => verbs::evaluate(&Settings::of_run(&arguments.run)?, &arguments),
+        Verb::Predict(arguments) => verbs::predict(&Settings::of_run(&arguments.run)?, &arguments),
         Verb::Summary(arguments) => {
             let settings = Settings::of_config(&arguments.experiment, &arguments.set)?;
-            match settings.experiment()? {
-                Experiment::Agrnet => agrnet::summarise(&settings, &arguments),
-                Experiment::Wrinkle => wrinkle::summarise(&settings, &arguments),
-            }
+            verbs::summarise(&settings, &arguments)
         }
+        Verb::Ablate(arguments) => ablate::run(&arguments),
         Verb::Repro(arguments) => repro::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Plot(arguments) => plot::run(&arguments),

@@ -10,8 +10,8 @@ use crate::cli::{ReproArguments, TrainArguments};
 use crate::interrupt::Interrupt;
 use crate::position::Position;
 use crate::saving::SavingArguments;
-use crate::settings::{Experiment, Settings};
-use crate::{agrnet, wrinkle};
+use crate::settings::Settings;
+use crate::{verbs, wrinkle};
 
 /// Repeats a run, or each of the runs of its parts.
 pub(crate) fn run(arguments: &ReproArguments) -> Result<()> {
@@ -41,10 +41,7 @@ fn repeat(first: &Run, out: &Path, interrupt: &Interrupt) -> Result<()> {
         saving: SavingArguments::until(Some(at.step)),
     };
     println!("again       {} steps of {}", at.step, first.folder().display());
-    match settings.experiment()? {
-        Experiment::Agrnet => agrnet::train::run(&settings, &again, interrupt)?,
-        Experiment::Wrinkle => wrinkle::train::run(&settings, &again, interrupt)?,
-    }
+    verbs::train(&settings, &again, interrupt)?;
     if interrupt.asked() {
         bail!("interrupted; {} holds what was made", out.display());
     }

@@ -15,11 +15,12 @@ use crate::cli::{RunArguments, TrainArguments};
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Experiment {
     Agrnet,
+    Hair,
     Wrinkle,
 }
 
 /// The text of a config, where it came from, and the run it belongs to if there is one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Name of the runs' folder: the config's file stem.
     pub(crate) name: String,
@@ -108,13 +109,15 @@ fn config_path(experiment: &str) -> Result<PathBuf> {
     bail!(
         "no experiment `{experiment}`: there is no {}; there are: {}",
         path.display(),
-        known_configs().join(", ")
+        known_configs_in(Path::new("configs")).join(", ")
     )
 }
 
-fn known_configs() -> Vec<String> {
-    let entries = std::fs::read_dir("configs").into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.map(|entry| stem(&entry.path())).collect();
+/// Names of the configs in a folder.
+pub(crate) fn known_configs_in(folder: &Path) -> Vec<String> {
+    let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_config = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+    let mut names: Vec<String> = paths.filter(is_config).map(|path| stem(&path)).collect();
     names.sort();
     names
 }

@@ -55,8 +55,13 @@ impl State {
 
     /// Takes the score of a finished epoch; true if it is the best so far.
     pub(crate) fn end_epoch(&mut self, score: f64) -> bool {
+        self.end_epoch_at(score, score)
+    }
+
+    /// The same with another number than the score for a schedule that listens, such as the loss of the held-out images.
+    pub(crate) fn end_epoch_at(&mut self, score: f64, watched: f64) -> bool {
         self.at.end_epoch();
-        self.schedule.report(score);
+        self.schedule.report(watched);
         self.at.is_best(score)
     }
 }

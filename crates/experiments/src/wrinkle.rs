@@ -2,12 +2,10 @@
 
 mod detector;
 pub(crate) mod evaluate;
-mod maps;
 mod partitioned;
 pub(crate) mod predict;
 mod scores;
 mod tables;
-mod tally;
 pub(crate) mod train;
 
 pub(crate) use partitioned::runs_of_parts;

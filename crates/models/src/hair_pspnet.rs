@@ -1,5 +1,5 @@
 //! The hair network of the Figaro-1k experiments: pyramid pooling (Zhao et al. 2017, "Pyramid scene parsing
-//! network") on a SqueezeNet 1.1, and a decoder that doubles the map three times.
+//! network") on a SqueezeNet, and a decoder that doubles the map three times.
 //!
 //! Its averages pass plain 1x1 convolutions, without norm. Without the pyramid it is the fully convolutional
 //! network that shows what the pyramid brings.
@@ -20,6 +20,8 @@ use crate::stages::{self, four, part};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
+    /// Which SqueezeNet: that of the published experiments is 1.1.
+    pub version: Version,
     /// Number of scores for each pixel: 1 for hair, or of classes, background included.
     pub classes: usize,
     /// Whether the decoder sees pooled maps beside the features.
@@ -31,9 +33,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// The network with its pyramid: 3,529,601 parameters.
+    /// The network with its pyramid on SqueezeNet 1.1: 3,529,601 parameters.
     pub fn pyramid() -> Self {
-        Self { classes: 1, pyramid: true, context_dropout: 0.3, decoder_dropout: 0.15 }
+        Self { version: Version::V1_1, classes: 1, pyramid: true, context_dropout: 0.3, decoder_dropout: 0.15 }
     }
 
     /// The fully convolutional network without: 2,087,297 parameters.
@@ -66,9 +68,9 @@ impl HairPspNet {
     ///
     /// When there is no class, a probability is outside 0..=1 or the builder lacks a tensor.
     pub fn new(config: &Config, vb: VarBuilder) -> Result<Self> {
-        let &Config { classes, pyramid, context_dropout, decoder_dropout } = config;
+        let &Config { version, classes, pyramid, context_dropout, decoder_dropout } = config;
         at_least_one("hair pspnet", &[("classes", classes)])?;
-        let backbone = Squeezenet::new(Version::V1_1, vb.pp("backbone"))?;
+        let backbone = Squeezenet::new(version, vb.pp("backbone"))?;
         let inputs = four(backbone.levels())?[3].channels;
         let pooling = || PyramidPooling::plain(inputs, PYRAMID_WIDTH, vb.pp("pyramid"));
         let joined = if pyramid { inputs + BINS.len() * PYRAMID_WIDTH } else { inputs };
@@ -90,7 +92,7 @@ impl HairPspNet {
     ///
     /// # Shapes
     ///
-    /// `image` (N, 3, H, W), normalised; H and W at least 17 and not necessarily multiples of anything.
+    /// `image` (N, 3, H, W), normalised; H and W at least 17 (21 on SqueezeNet 1.0) and not necessarily multiples of anything.
     ///
     /// # Errors
     ///
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_config_is_read() {
-        let text = "classes = 1\npyramid = false\ncontext-dropout = 0.3\ndecoder-dropout = 0.15";
+        let text = "version = '1.1'\nclasses = 1\npyramid = false\ncontext-dropout = 0.3\ndecoder-dropout = 0.15";
         assert_eq!(toml::from_str::<Config>(text).unwrap(), Config::fcn());
     }
 

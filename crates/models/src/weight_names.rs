@@ -77,12 +77,12 @@ impl DeepLabV3Plus {
 }
 
 impl HairPspNet {
-    /// torchvision's ImageNet weights of SqueezeNet 1.1.
+    /// torchvision's ImageNet weights of the SqueezeNet of the same version.
     pub fn weight_names() -> WeightNames {
         WeightNames {
             key_maps: vec![squeezenet::torchvision()],
             classifier: &["score"],
-            misfits: vec![squeezenet::VERSION_1_0],
+            misfits: vec![squeezenet::VERSION_1_0, squeezenet::VERSION_1_1],
         }
     }
 }

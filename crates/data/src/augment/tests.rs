@@ -17,7 +17,7 @@ fn paper() -> Affine {
 }
 
 fn full(size: [usize; 2]) -> Config {
-    let colour = Some(Colour { brightness: 0.3, contrast: 0.3, saturation: 0.3 });
+    let colour = Some(Colour { brightness: 0.3, contrast: 0.3, saturation: 0.3, hue: Some(0.1) });
     Config { flip: 0.5, affine: Some(paper()), colour, ..Config::resize_only(size) }
 }
 
@@ -105,7 +105,7 @@ fn masks_of_their_own_are_resized_without_losing_lines() {
 fn a_warp_that_shrinks_does_not_alias() {
     let checks = RgbImage::from_fn(64, 64, |x, y| image::Rgb([200 * ((x + y) % 2) as u8; 3]));
     let turn = Geometry { degrees: 10.0, ..Geometry::resize(16, 16) };
-    let jitter = Jitter { brightness: 1.0, contrast: 1.0, saturation: 1.0 };
+    let jitter = Jitter::NONE;
     let small = place_image(checks, turn, jitter).unwrap();
     let middle = imageops::crop_imm(&small, 4, 4, 8, 8).to_image();
     assert!(middle.iter().all(|v| v.abs_diff(100) < 12), "{:?}", middle.as_raw());
@@ -134,6 +134,37 @@ fn draws_have_the_published_spread() {
     assert!((share(&|g| g.scale > 0.75 && g.scale < 1.25) - 0.683).abs() < 0.03);
     assert!((share(&|g| g.degrees != 0.0) - 0.6).abs() < 0.03);
     assert!((share(&|g| g.degrees.abs() == 60.0) - 0.6 * 0.0455).abs() < 0.01);
+}
+
+#[test]
+fn a_rotation_is_drawn_evenly() {
+    let config = Config { rotation: Some(Rotation { limit: 5.0 }), ..Config::resize_only([10, 10]) };
+    let angle = |index| config.geometry(&mut stream(0, Purpose::Augment, 0, index), (10, 10)).unwrap().degrees;
+    let mut angles: Vec<f64> = (0..4000).map(angle).collect();
+    angles.sort_by(f64::total_cmp);
+    assert!(-5.0 <= angles[0] && angles[3999] <= 5.0);
+    for (place, want) in [(0, -5.0), (1000, -2.5), (2000, 0.0), (3000, 2.5), (3999, 5.0)] {
+        assert!((angles[place] - want).abs() < 0.3, "{place}: {}", angles[place]);
+    }
+    let error = Config { rotation: Some(Rotation { limit: 181.0 }), ..config }.check().unwrap_err();
+    assert!(error.to_string().starts_with("augment.rotation.limit: "), "{error}");
+}
+
+#[test]
+fn a_window_is_made_from_its_part_of_the_picture_alone() {
+    let crop = Crop { scale: [1.0, 1.0], smaller: Smaller::Pad };
+    let config = Config { crop: Some(crop), colour: None, ..full([20, 26]) };
+    let mut parts = 0;
+    for index in 0..100 {
+        let set = Blocks::new(1, (90 - (index as u32 % 3) * 33, 70));
+        let Sample { image, targets } = set.read(0).unwrap();
+        let geometry = config.geometry(&mut stream(5, Purpose::Augment, 0, index), image.dimensions()).unwrap();
+        let whole = (warp_image(&image, geometry), warp_labels(&targets[0], geometry));
+        let (part, geometry) = shown(Sample { image: image.clone(), targets }, geometry);
+        parts += usize::from(part.image.len() < image.len() / 2);
+        assert_eq!((warp_image(&part.image, geometry), warp_labels(&part.targets[0], geometry)), whole, "{index}");
+    }
+    assert!(parts > 50, "{parts}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn augmented() -> augment::Config {
         rotation_deviation: 30.0,
         rotation_limit: 60.0,
     };
-    let colour = augment::Colour { brightness: 0.2, contrast: 0.2, saturation: 0.2 };
+    let colour = augment::Colour { brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: None };
     augment::Config {
         flip: 0.5,
         affine: Some(affine),

@@ -9,12 +9,13 @@ use sconce_metrics::Confusion;
 use sconce_runs::{ImageScores, Run, Which, hits, palette};
 
 use super::detector::Detector;
-use super::maps::{with, write_map};
-use super::scores::{IMAGE_SCORES, ImageScore, Scores, above, matrix};
+use super::scores::{IMAGE_SCORES, ImageScore, Scores};
 use super::{CLASSES, Config, Wrinkles, tables};
-use crate::class_scores::{self, class_table};
+use crate::class_scores::{self, binary_matrix, class_table};
 use crate::cli::EvalArguments;
+use crate::curve::write_curve;
 use crate::gallery::{Gallery, Shown, Wanted};
+use crate::maps::{above, with, write_map};
 use crate::settings::Settings;
 
 /// `eval wrinkle`.
@@ -37,11 +38,11 @@ pub(super) fn evaluate(
     let name = detector.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let folder = run.evaluation(&format!("{split}-{name}"));
     let scores = score_to_files(&detector, &set, config.threshold, &folder, wanted)?;
-    let confusion = Confusion::from_counts(CLASSES, &matrix(&scores.counts))?;
+    let confusion = Confusion::from_counts(CLASSES, &binary_matrix(&scores.counts))?;
     let (classes, means) = (class_table(&confusion, set.classes()), tables::means(&scores));
     println!("{classes}\n{means}");
     class_scores::save(&folder, &classes, &means, &confusion, set.classes())?;
-    tables::write_curve(&folder, &scores.thresholds)?;
+    write_curve(&folder, &scores.thresholds)?;
     let beside = tables::beside(config, run, which, split, &scores)?;
     println!("{beside}");
     beside.write_tsv(&folder.join("beside.tsv"))?;
@@ -69,7 +70,7 @@ fn score_to_files(
     let mut images = ImageScores::create(folder, &IMAGE_SCORES, set.len(), CLASSES)?;
     let scores = score(detector, set, threshold, |scored| {
         let id = set.id(scored.index);
-        images.push(&id, &scored.score.values(), &matrix(&scored.score.counts))?;
+        images.push(&id, &scored.score.values(), &binary_matrix(&scored.score.counts))?;
         write_maps(&folder.join(MAPS).join(&id), scored)?;
         gallery.show(Shown {
             index: scored.index,

@@ -7,11 +7,10 @@ use sconce_data::{read_rgb_upright, write_index_png, write_rgb_png};
 use sconce_runs::{overlay, palette};
 
 use super::detector::Detector;
-use super::maps::{with, write_map};
-use super::scores::above;
 use super::{CLASSES, Config};
 use crate::cli::PredictArguments;
 use crate::inputs;
+use crate::maps::{above, with, write_map};
 use crate::settings::Settings;
 
 /// Share of the colour in the overlay.

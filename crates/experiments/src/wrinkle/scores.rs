@@ -75,14 +75,3 @@ impl ImageScore {
 
 /// Columns of images.tsv after the id.
 pub(super) const IMAGE_SCORES: [&str; 5] = ["f1", "precision", "recall", "jsi", "tolerant_f1"];
-
-/// Truth × prediction, background first.
-pub(super) fn matrix(counts: &Binary) -> [u64; 4] {
-    [counts.true_negatives, counts.false_positives, counts.false_negatives, counts.true_positives]
-}
-
-/// 1 where the map is above the threshold.
-pub(super) fn above(map: &[f32], threshold: f32, like: &image::RgbImage) -> GrayImage {
-    let mask = map.iter().map(|probability| u8::from(*probability > threshold)).collect();
-    GrayImage::from_raw(like.width(), like.height(), mask).unwrap_or_default()
-}

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use sconce_data::{Dataset, Split, VOID, ridge_strength};
-use sconce_metrics::{Binary, Thresholds, Tolerant};
-use sconce_runs::{Run, Table, Which, plot_shares};
+use sconce_metrics::{Binary, Tolerant};
+use sconce_runs::{Run, Table, Which};
 
 use super::detector::Detector;
 use super::evaluate::score;
-use super::scores::{RADIUS, Scores, above};
+use super::scores::{RADIUS, Scores};
 use super::{Config, partitioned};
 use crate::class_scores::percent;
+use crate::maps::above;
 use crate::settings::Settings;
 
 /// The scores over all pixels and images.
@@ -33,21 +34,6 @@ pub(super) fn means(scores: &Scores) -> Table {
         push(&format!("F1 at the best threshold, {:.3}", best.threshold), best.f1);
     }
     table
-}
-
-/// Writes curve.tsv, a row for every threshold, and precision over recall as curve.svg and curve.png.
-pub(super) fn write_curve(folder: &Path, thresholds: &Thresholds) -> Result<()> {
-    let mut table = Table::new(["threshold", "precision", "recall", "f1", "jsi", "accuracy"]);
-    let curve = thresholds.curve();
-    for point in &curve {
-        let scores = [point.precision, point.recall, point.f1, point.jaccard, point.accuracy];
-        let cells = scores.map(|score| score.map_or(String::new(), |score| format!("{score:.6}")));
-        table.push(std::iter::once(format!("{:.3}", point.threshold)).chain(cells));
-    }
-    table.write_tsv(&folder.join("curve.tsv"))?;
-    let points = curve.iter().rev().filter_map(|point| Some([point.recall?, point.precision?])).collect();
-    plot_shares(folder, "curve", ["recall", "precision"], &[("network".to_owned(), points)])?;
-    Ok(())
 }
 
 /// What was measured on the same images: the parts, each in its own crops, the whole-face model, and a filter that knows no more than

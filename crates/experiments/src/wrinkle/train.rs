@@ -15,7 +15,6 @@ use sconce_tensors::Parameters;
 use super::detector::{Detector, Single, check_size, input};
 use super::evaluate::{self, Scored};
 use super::scores::Scores;
-use super::tally::{self, Tally};
 use super::{CLASSES, Config, Wrinkles, for_inference, partitioned};
 use crate::cli::TrainArguments;
 use crate::gallery::Wanted;
@@ -29,6 +28,7 @@ use crate::report;
 use crate::saving::{Saving, SavingArguments};
 use crate::settings::Settings;
 use crate::state::State;
+use crate::tally::{self, Tally};
 use crate::weights;
 
 /// Of log.tsv, whose last column counts the steps skipped so far, and of epochs.tsv: the training images as they were predicted while

@@ -2,6 +2,7 @@
 
 mod annotated;
 mod data;
+mod hair;
 mod mistakes;
 mod not_finite;
 mod torture;

@@ -1,6 +1,7 @@
 use candle_core::Result;
+use sconce_backbones::squeezenet::Version;
 use sconce_models::hair_pspnet::{Config, HairPspNet};
-use sconce_tensors::testing::{fill, hashed_signed};
+use sconce_tensors::testing::{every_var_has_gradient, fill, hashed_signed};
 
 use crate::network::{check_golden, check_trajectory, check_wiring, filled};
 
@@ -28,6 +29,20 @@ fn the_network_without_pyramid_equals_the_reference() -> Result<()> {
 fn both_networks_are_wired_for_any_classes_and_sizes() -> Result<()> {
     check_wiring::<HairPspNet>(&Config::pyramid(), 1)?;
     check_wiring::<HairPspNet>(&Config { classes: 3, ..Config::fcn() }, 3)
+}
+
+#[test]
+fn squeezenet_1_0_has_its_own_parameters_under_the_same_decoder() -> Result<()> {
+    let config = Config { version: Version::V1_0, ..without_dropout(Config::pyramid()) };
+    let (network, parameters) = filled::<HairPspNet>(&config)?;
+    assert_eq!(parameters.count(), 3_529_601 - 722_496 + 735_424);
+    assert!(network.forward_t(&hashed_signed("image", (1, 3, 20, 40), 2.), false).is_err());
+    assert_eq!(
+        network.forward_t(&hashed_signed("image", (1, 3, 21, 40), 2.), false)?.logits.dims(),
+        [1, 1, 21, 40]
+    );
+    let output = network.forward_t(&hashed_signed("image", (2, 3, 39, 50), 2.), true)?;
+    every_var_has_gradient(&output.logits.sqr()?.sum_all()?, &parameters)
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sconce_runs::{Checkpoint, Loaded};
 
 /// Counts of the steps so far of the epoch under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     counts: Binary,
     /// Sum of the losses.
     loss: f64,
@@ -15,12 +15,12 @@ pub(super) struct Tally {
 }
 
 /// In the order of [`Tally::values`].
-pub(super) const COLUMNS: [&str; 5] =
+pub(crate) const COLUMNS: [&str; 5] =
     ["train_loss", "train_accuracy", "train_precision", "train_recall", "train_f1"];
 
 impl Tally {
     /// Counts a step: its loss, logits (N, 1, H, W) and labels (N, H, W).
-    pub(super) fn add(&mut self, loss: f64, logits: &Tensor, labels: &Tensor, threshold: f32) -> Result<()> {
+    pub(crate) fn add(&mut self, loss: f64, logits: &Tensor, labels: &Tensor, threshold: f32) -> Result<()> {
         let cut = f64::from(threshold);
         let predicted = logits.detach().gt((cut / (1.0 - cut)).ln())?.to_dtype(DType::U8)?;
         let [truth, predicted] = [labels, &predicted].map(|map| map.flatten_all()?.to_vec1::<u8>());
@@ -31,14 +31,14 @@ impl Tally {
     }
 
     /// Mean loss, accuracy, precision, recall and F1; 0 for what does not exist, as where nothing was there and nothing predicted.
-    pub(super) fn values(&self) -> [f64; 5] {
+    pub(crate) fn values(&self) -> [f64; 5] {
         let scores =
             [self.counts.accuracy(), self.counts.precision(), self.counts.recall(), self.counts.f1()];
         let [accuracy, precision, recall, f1] = scores.map(Option::unwrap_or_default);
         [self.loss / self.steps.max(1) as f64, accuracy, precision, recall, f1]
     }
 
-    pub(super) fn write(&self, checkpoint: &mut Checkpoint) {
+    pub(crate) fn write(&self, checkpoint: &mut Checkpoint) {
         let Binary { true_positives, false_positives, true_negatives, false_negatives } = self.counts;
         let counts = [true_positives, false_positives, true_negatives, false_negatives];
         for (name, count) in COUNTS.iter().zip(counts) {
@@ -48,7 +48,7 @@ impl Tally {
         checkpoint.set("tally.steps", self.steps);
     }
 
-    pub(super) fn read(loaded: &Loaded) -> Result<Self> {
+    pub(crate) fn read(loaded: &Loaded) -> Result<Self> {
         let count = |place: usize| loaded.state(COUNTS[place]);
         let counts = Binary {
             true_positives: count(0)?,

@@ -1,0 +1,240 @@
+//! `ablate`: the same training in several variants, and their scores side by side.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use candle_core::Device;
+use sconce_data::Split;
+use sconce_runs::{Error, Rows, Run, Table, Which, write_atomically};
+use serde::Deserialize;
+
+use crate::cli::{AblateArguments, EvalArguments, EvalSplit, TrainArguments};
+use crate::interrupt::Interrupt;
+use crate::position::Position;
+use crate::saving::SavingArguments;
+use crate::settings::{Settings, known_configs_in};
+use crate::{report, verbs, wrinkle};
+
+/// A file of configs/ablate.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    /// The table's columns: names of rows in an evaluation's means.tsv.
+    scores: Vec<String>,
+    variants: Vec<Variant>,
+}
+
+/// A row of the table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variant {
+    name: String,
+    /// Name of a file in configs/, or a path to one.
+    config: String,
+    /// Changes of that config, as `--set` takes them.
+    set: Vec<String>,
+}
+
+/// Trains every variant that is not trained yet, goes on with those that were interrupted, and prints and writes the table.
+pub(crate) fn run(arguments: &AblateArguments) -> Result<()> {
+    let (name, config) = Config::read(&arguments.name)?;
+    let root = arguments.runs.join("ablate").join(&name);
+    // All of them first, so that a misspelt change in the last one is not found after hours.
+    let mut variants = Vec::new();
+    for variant in &config.variants {
+        let context = || format!("variant '{}'", variant.name);
+        variants.push(variant.settings(&arguments.set).with_context(context)?);
+    }
+    let interrupt = Interrupt::watch()?;
+    let mut evaluated = Vec::new();
+    for (number, settings) in (1..).zip(variants) {
+        println!("\nvariant {number}/{}  {}", config.variants.len(), settings.name);
+        let trained = trained(&settings, &root, &interrupt);
+        let Some(run) = trained.with_context(|| format!("variant '{}'", settings.name))? else {
+            println!("stopped; go on with: cargo xtask ablate {name}");
+            return Ok(());
+        };
+        evaluated.push((settings.name.clone(), means(&run, arguments.split)?));
+    }
+    let table = table(&config.scores, &evaluated)?;
+    let file = root.join(format!("{}.tsv", Split::from(arguments.split)));
+    table.write_tsv(&file)?;
+    let text = file.with_extension("txt");
+    write_atomically(&text, |file| file.write_all(table.to_string().as_bytes()))?;
+    println!("\n{table}\ntable     {} and {}", file.display(), text.display());
+    Ok(())
+}
+
+impl Config {
+    /// `configs/ablate/NAME.toml` or a path, and the name.
+    fn read(name: &str) -> Result<(String, Self)> {
+        let (folder, given) = (Path::new("configs/ablate"), PathBuf::from(name));
+        let is_path = given.extension().is_some_and(|extension| extension == "toml");
+        let path = if is_path { given } else { folder.join(format!("{name}.toml")) };
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("cannot read {}; there are: {}", path.display(), known_configs_in(folder).join(", "))
+        })?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|error| anyhow!("in {}: {}", path.display(), error.to_string().trim_end()))?;
+        config.check().with_context(|| format!("in {}", path.display()))?;
+        Ok((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), config))
+    }
+
+    /// Names are folders of their own, and there is something to compare.
+    fn check(&self) -> Result<()> {
+        if self.variants.is_empty() || self.scores.is_empty() {
+            bail!("name at least one of [[variants]] and one of `scores`");
+        }
+        for (index, Variant { name, .. }) in self.variants.iter().enumerate() {
+            if Path::new(name).file_name() != Some(name.as_ref()) {
+                bail!("variant '{name}': its name is to be that of a folder");
+            }
+            // Folders of some systems do not tell upper from lower case.
+            if self.variants[..index].iter().any(|other| other.name.eq_ignore_ascii_case(name)) {
+                bail!("two variants are named '{name}'; each needs a name of its own");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Variant {
+    /// Its config, under its own name.
+    fn settings(&self, more: &[String]) -> Result<Settings> {
+        let mut settings = Settings::of_config(&self.config, &[&self.set, more].concat())?;
+        settings.experiment()?;
+        settings.name.clone_from(&self.name);
+        Ok(settings)
+    }
+}
+
+/// The variant's finished run: an earlier one of the same config, gone on with if it was interrupted, or a new one. None if the user
+/// stops it.
+fn trained(settings: &Settings, root: &Path, interrupt: &Interrupt) -> Result<Option<Run>> {
+    let earlier = match Run::latest(root, &settings.name) {
+        Ok(run) => Some(run),
+        Err(Error::NoRun { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let same = earlier.filter(|run| {
+        let same = run.config() == settings.text;
+        if !same {
+            println!("a new run: the config has changed since {}", run.folder().display());
+        }
+        same
+    });
+    if let Some(run) = &same
+        && is_finished(run, settings)?
+    {
+        println!("trained     {}", run.folder().display());
+        return Ok(same);
+    }
+    let arguments = TrainArguments {
+        experiment: settings.name.clone(),
+        set: Vec::new(),
+        runs: root.to_owned(),
+        resume: None,
+        weights: Default::default(),
+        saving: SavingArguments::until(None),
+    };
+    let mut settings = settings.clone();
+    settings.run = same;
+    verbs::train(&settings, &arguments, interrupt)?;
+    let run = Run::latest(root, &settings.name)?;
+    Ok((!interrupt.asked()).then_some(run))
+}
+
+/// Whether a run, or each run of its parts, has made all its epochs and has its report, which comes last.
+fn is_finished(run: &Run, settings: &Settings) -> Result<bool> {
+    let table: toml::Table = settings.parse()?;
+    let epochs = table.get("epochs").and_then(toml::Value::as_integer);
+    let epochs = epochs.and_then(|epochs| usize::try_from(epochs).ok()).context("the key `epochs`")?;
+    let parts = wrinkle::runs_of_parts(run)?;
+    let runs = if parts.is_empty() { std::slice::from_ref(run) } else { &parts };
+    for run in runs {
+        let checkpoints = run.checkpoints();
+        if !checkpoints.can_resume() {
+            return Ok(false);
+        }
+        if Position::read(&checkpoints.load(&Which::Last, &Device::Cpu)?)?.epoch < epochs {
+            return Ok(false);
+        }
+    }
+    Ok(report::file_of(run).is_file())
+}
+
+/// Names and values of the run's scores on the split.
+fn means(run: &Run, split: EvalSplit) -> Result<Vec<[String; 2]>> {
+    let arguments = EvalArguments::of_run(run, split);
+    verbs::evaluate(&Settings::of_run(&arguments.run)?, &arguments)?;
+    let file = newest_means(run, split)?;
+    let pair = |row: Vec<String>| {
+        let wrong = |row: Vec<String>| anyhow!("{}: expected a name and a value, found {row:?}", file.display());
+        row.try_into().map_err(wrong)
+    };
+    Rows::read(&file)?.rows.into_iter().map(pair).collect()
+}
+
+/// The means.tsv that the last evaluation of the split wrote, whichever checkpoint that was of.
+fn newest_means(run: &Run, split: EvalSplit) -> Result<PathBuf> {
+    let prefix = format!("{}-", Split::from(split));
+    let of_split = |folder: &PathBuf| {
+        folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
+    };
+    let folder = run.evaluation("");
+    let folders = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let files = folders.filter(of_split).map(|folder| folder.join("means.tsv"));
+    let dated = files.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file)));
+    let (_, file) = dated.max().with_context(|| format!("{} has no scores", folder.display()))?;
+    Ok(file)
+}
+
+/// A row for each variant and a column for each score.
+fn table(scores: &[String], evaluated: &[(String, Vec<[String; 2]>)]) -> Result<Table> {
+    let names = || evaluated.iter().flat_map(|(_, means)| means).map(|[name, _]| name.as_str());
+    if let Some(unknown) = scores.iter().find(|score| names().all(|name| name != score.as_str())) {
+        let known: BTreeSet<&str> = names().collect();
+        let known: Vec<&str> = known.into_iter().collect();
+        bail!("`scores` names '{unknown}', which no evaluation has; there are: {}", known.join(", "));
+    }
+    let mut table = Table::new(std::iter::once("variant".to_owned()).chain(scores.iter().cloned()));
+    for (variant, means) in evaluated {
+        let value = |score: &String| means.iter().find(|[name, _]| name == score).map(|[_, value]| value.clone());
+        let cells = scores.iter().map(|score| value(score).unwrap_or_else(|| "-".to_owned()));
+        table.push(std::iter::once(variant.clone()).chain(cells));
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Result<(), String> {
+        let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.check().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn variants_have_names_of_their_own() {
+        let variant = |name: &str| format!("[[variants]]\nname = '{name}'\nconfig = 'a'\nset = []\n");
+        let with = |names: [&str; 2]| config(&format!("scores = ['F1 %']\n{}", names.map(variant).concat()));
+        assert_eq!(with(["a", "b"]), Ok(()));
+        assert!(with(["a", "A"]).unwrap_err().contains("two variants are named 'A'"));
+        assert!(with(["a", "../b"]).unwrap_err().contains("'../b': its name"));
+        assert!(config("scores = ['F1 %']\nvariants = []").unwrap_err().contains("at least one"));
+        assert!(config("scores = []\nvariant = []").unwrap_err().contains("unknown field `variant`"));
+    }
+
+    #[test]
+    fn a_table_has_the_scores_asked_for_in_their_order() {
+        let means = |iou: &str| [["loss", "0.1"], ["IoU %", iou]].map(|pair| pair.map(String::from)).to_vec();
+        let evaluated = [("a".to_owned(), means("86.1")), ("b".to_owned(), means("84.3")[..1].to_vec())];
+        let made = table(&["IoU %", "loss"].map(String::from), &evaluated).unwrap();
+        assert_eq!(made.to_tsv(), "variant\tIoU %\tloss\na\t86.1\t0.1\nb\t-\t0.1\n");
+        let error = table(&["F1 %".to_owned()], &evaluated).unwrap_err().to_string();
+        assert!(error.contains("'F1 %'") && error.contains("IoU %, loss"), "{error}");
+    }
+}

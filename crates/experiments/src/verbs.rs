@@ -1,0 +1,48 @@
+//! The verbs that every experiment has, for the experiment that a config is of.
+
+use anyhow::{Result, bail};
+
+use crate::cli::{EvalArguments, PredictArguments, SummaryArguments, TrainArguments};
+use crate::interrupt::Interrupt;
+use crate::settings::{Experiment, Settings};
+use crate::{agrnet, hair, wrinkle};
+
+/// Trains a new run, or that of the settings from where it stopped.
+pub(crate) fn train(settings: &Settings, arguments: &TrainArguments, interrupt: &Interrupt) -> Result<()> {
+    match settings.experiment()? {
+        Experiment::Agrnet => agrnet::train::run(settings, arguments, interrupt),
+        Experiment::Hair => hair::train::run(settings, arguments, interrupt),
+        Experiment::Wrinkle => wrinkle::train::run(settings, arguments, interrupt),
+    }
+}
+
+/// Scores the run of the settings.
+pub(crate) fn evaluate(settings: &Settings, arguments: &EvalArguments) -> Result<()> {
+    match settings.experiment()? {
+        Experiment::Agrnet => agrnet::evaluate::run(settings, arguments),
+        Experiment::Hair => hair::evaluate::run(settings, arguments),
+        Experiment::Wrinkle => wrinkle::evaluate::run(settings, arguments),
+    }
+}
+
+/// Uses the network of the settings' run on images.
+pub(crate) fn predict(settings: &Settings, arguments: &PredictArguments) -> Result<()> {
+    let experiment = settings.experiment()?;
+    if arguments.recolour.is_some() && experiment != Experiment::Hair {
+        bail!("--recolour is for hair networks, such as figaro-pspnet; {} is none", settings.name);
+    }
+    match experiment {
+        Experiment::Agrnet => agrnet::predict::run(settings, arguments),
+        Experiment::Hair => hair::predict::run(settings, arguments),
+        Experiment::Wrinkle => wrinkle::predict::run(settings, arguments),
+    }
+}
+
+/// Prints the size and the cost of the settings' network.
+pub(crate) fn summarise(settings: &Settings, arguments: &SummaryArguments) -> Result<()> {
+    match settings.experiment()? {
+        Experiment::Agrnet => agrnet::summarise(settings, arguments),
+        Experiment::Hair => hair::summarise(settings, arguments),
+        Experiment::Wrinkle => wrinkle::summarise(settings, arguments),
+    }
+}
