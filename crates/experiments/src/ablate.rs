@@ -171,7 +171,8 @@ fn means(run: &Run, split: EvalSplit) -> Result<Vec<[String; 2]>> {
     verbs::evaluate(&Settings::of_run(&arguments.run)?, &arguments)?;
     let file = newest_means(run, split)?;
     let pair = |row: Vec<String>| {
-        let wrong = |row: Vec<String>| anyhow!("{}: expected a name and a value, found {row:?}", file.display());
+        let wrong =
+            |row: Vec<String>| anyhow!("{}: expected a name and a value, found {row:?}", file.display());
         row.try_into().map_err(wrong)
     };
     Rows::read(&file)?.rows.into_iter().map(pair).collect()
@@ -180,9 +181,8 @@ fn means(run: &Run, split: EvalSplit) -> Result<Vec<[String; 2]>> {
 /// The means.tsv that the last evaluation of the split wrote, whichever checkpoint that was of.
 fn newest_means(run: &Run, split: EvalSplit) -> Result<PathBuf> {
     let prefix = format!("{}-", Split::from(split));
-    let of_split = |folder: &PathBuf| {
-        folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
-    };
+    let of_split =
+        |folder: &PathBuf| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
     let folder = run.evaluation("");
     let folders = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let files = folders.filter(of_split).map(|folder| folder.join("means.tsv"));
@@ -201,7 +201,8 @@ fn table(scores: &[String], evaluated: &[(String, Vec<[String; 2]>)]) -> Result<
     }
     let mut table = Table::new(std::iter::once("variant".to_owned()).chain(scores.iter().cloned()));
     for (variant, means) in evaluated {
-        let value = |score: &String| means.iter().find(|[name, _]| name == score).map(|[_, value]| value.clone());
+        let value =
+            |score: &String| means.iter().find(|[name, _]| name == score).map(|[_, value]| value.clone());
         let cells = scores.iter().map(|score| value(score).unwrap_or_else(|| "-".to_owned()));
         table.push(std::iter::once(variant.clone()).chain(cells));
     }

@@ -154,7 +154,9 @@ impl EvalArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  cargo xtask ablate figaro\n  cargo xtask ablate figaro --split test --set epochs=30")]
+#[command(
+    after_help = "Examples:\n  cargo xtask ablate figaro\n  cargo xtask ablate figaro --split test --set epochs=30"
+)]
 pub(crate) struct AblateArguments {
     /// Name of a file in configs/ablate/, or a path to one
     pub(crate) name: String,

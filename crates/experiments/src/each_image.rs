@@ -14,10 +14,7 @@ const WITHOUT_TERMINAL: Duration = Duration::from_secs(30);
 /// # Errors
 ///
 /// The error of a single image; of several the number of those that failed, after each was told about.
-pub(crate) fn each_image(
-    images: &[PathBuf],
-    mut work: impl FnMut(usize, &Path) -> Result<()>,
-) -> Result<()> {
+pub(crate) fn each_image(images: &[PathBuf], mut work: impl FnMut(usize, &Path) -> Result<()>) -> Result<()> {
     if let [image] = images {
         return work(0, image).map_err(|error| error.context(image.display().to_string()));
     }
@@ -32,7 +29,9 @@ pub(crate) fn each_image(
     if failed.is_empty() {
         return Ok(());
     }
-    failed.iter().for_each(|(image, error): &(&PathBuf, Error)| eprintln!("failed: {}: {error:#}", image.display()));
+    failed
+        .iter()
+        .for_each(|(image, error): &(&PathBuf, Error)| eprintln!("failed: {}: {error:#}", image.display()));
     bail!("{} of {} images failed; the others are done", failed.len(), images.len())
 }
 

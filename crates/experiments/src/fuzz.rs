@@ -63,8 +63,11 @@ fn read(path: &Path) -> anyhow::Result<()> {
 /// The configs of the project, with and without changes.
 fn files() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect();
     paths.sort();
     let mut files: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
     let changes = format!("{CHANGE}epochs=2\n{CHANGE}optim.sgd.lr = 1e-3\n{CHANGE}loader.shuffle=false\n");

@@ -74,12 +74,16 @@ impl Config {
         }
         config.loss.check()?;
         if config.loss.is_auto() {
-            bail!("loss.weighted-bce.foreground-weight is \"auto\"; hair is no rare class, give a number such as 1.0");
+            bail!(
+                "loss.weighted-bce.foreground-weight is \"auto\"; hair is no rare class, give a number such as 1.0"
+            );
         }
         if let schedule::Config::Plateau(plateau) = &config.schedule
             && plateau.mode != plateau::Mode::Min
         {
-            bail!("schedule.plateau.mode must be \"min\": the plateau watches the loss of the held-out images");
+            bail!(
+                "schedule.plateau.mode must be \"min\": the plateau watches the loss of the held-out images"
+            );
         }
         Ok(config)
     }

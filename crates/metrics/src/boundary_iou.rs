@@ -66,7 +66,8 @@ impl BoundaryIou {
             pixels.map(|(&label, &t)| if t == ignore { NO_CLASS } else { u16::from(label) }).collect()
         };
         let (truth, predicted) = (of(truth), of(predicted));
-        let (truth_inner, predicted_inner) = (interior(&truth, width, reach), interior(&predicted, width, reach));
+        let (truth_inner, predicted_inner) =
+            (interior(&truth, width, reach), interior(&predicted, width, reach));
         for i in (0..truth.len()).filter(|&i| truth[i] != NO_CLASS) {
             let (t, p) = (usize::from(truth[i]), usize::from(predicted[i]));
             self.counts[t].truth += u64::from(!truth_inner[i]);
@@ -124,7 +125,9 @@ impl BoundaryIou {
             return Err(Error::Size { pixels: truth.len(), width, height });
         }
         let classes = self.counts.len();
-        for (position, (&t, &p)) in truth.iter().zip(predicted).enumerate().filter(|(_, (t, _))| **t != ignore) {
+        for (position, (&t, &p)) in
+            truth.iter().zip(predicted).enumerate().filter(|(_, (t, _))| **t != ignore)
+        {
             for (map, value) in [(Map::Truth, t), (Map::Predicted, p)] {
                 if usize::from(value) >= classes {
                     return Err(Error::Label { map, position, value, classes });
@@ -167,13 +170,25 @@ fn mark_ends(
     let (mut label, mut kept, mut first) = (NO_CLASS, Vec::new(), true);
     let mut run = 0;
     for i in line.clone() {
-        run = if !inner[i] { 0 } else if !first && map[i] == label { run + 1 } else { 1 };
+        run = if !inner[i] {
+            0
+        } else if !first && map[i] == label {
+            run + 1
+        } else {
+            1
+        };
         (label, first) = (map[i], false);
         kept.push(run > reach);
     }
     (run, first) = (0, true);
     for (i, kept) in line.rev().zip(kept.into_iter().rev()) {
-        run = if !inner[i] { 0 } else if !first && map[i] == label { run + 1 } else { 1 };
+        run = if !inner[i] {
+            0
+        } else if !first && map[i] == label {
+            run + 1
+        } else {
+            1
+        };
         (label, first) = (map[i], false);
         inner[i] = kept && run > reach;
     }
@@ -266,7 +281,10 @@ mod tests {
         assert!(told(&[255, 0], &[9, 9], (2, 1)).contains("label 9 at pixel 1 of the prediction"));
         assert!(matches!(score.merge(&BoundaryIou::new(3)), Err(Error::Classes { ours: 2, theirs: 3 })));
         let error = score.merge(&BoundaryIou::within(2, 0.05)).unwrap_err();
-        assert_eq!(error.to_string(), "counts within 5% of the diagonal cannot be merged into counts within 2%");
+        assert_eq!(
+            error.to_string(),
+            "counts within 5% of the diagonal cannot be merged into counts within 2%"
+        );
         assert_eq!((score.clone(), score.mean_iou()), (BoundaryIou::new(2), 0.0));
         score.add(&[], &[], (0, 0), 255).unwrap();
         assert_eq!(score.iou(), [None, None]);

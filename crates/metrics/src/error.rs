@@ -112,7 +112,10 @@ impl fmt::Display for Error {
             }
             Error::Shares { ours, theirs } => {
                 let (ours, theirs) = (100.0 * ours, 100.0 * theirs);
-                write!(f, "counts within {theirs}% of the diagonal cannot be merged into counts within {ours}%")
+                write!(
+                    f,
+                    "counts within {theirs}% of the diagonal cannot be merged into counts within {ours}%"
+                )
             }
             Error::Radii { ours, theirs } => {
                 write!(f, "counts within {theirs} pixels cannot be merged into counts within {ours} pixels")

@@ -35,7 +35,13 @@ pub struct Config {
 impl Config {
     /// The network with its pyramid on SqueezeNet 1.1: 3,529,601 parameters.
     pub fn pyramid() -> Self {
-        Self { version: Version::V1_1, classes: 1, pyramid: true, context_dropout: 0.3, decoder_dropout: 0.15 }
+        Self {
+            version: Version::V1_1,
+            classes: 1,
+            pyramid: true,
+            context_dropout: 0.3,
+            decoder_dropout: 0.15,
+        }
     }
 
     /// The fully convolutional network without: 2,087,297 parameters.
@@ -142,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_config_is_read() {
-        let text = "version = '1.1'\nclasses = 1\npyramid = false\ncontext-dropout = 0.3\ndecoder-dropout = 0.15";
+        let text =
+            "version = '1.1'\nclasses = 1\npyramid = false\ncontext-dropout = 0.3\ndecoder-dropout = 0.15";
         assert_eq!(toml::from_str::<Config>(text).unwrap(), Config::fcn());
     }
 

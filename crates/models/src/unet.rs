@@ -32,7 +32,7 @@ pub struct Config {
     /// Probability that an element of the coarsest level is dropped in training, where the paper has drop-out: at the end of the
     /// contracting path (section 3.1). 0 drops nothing, as in the usual re-implementations.
     pub dropout: f64,
-    /// What a training step keeps of each level's inside.
+    /// What a training step keeps of the inside of each level but the two coarsest, which hold little.
     pub memory: Memory,
 }
 
@@ -101,6 +101,10 @@ pub struct Unet {
 /// How often the encoder halves the image.
 const LEVELS: usize = 4;
 
+/// Finest levels that [`Memory::Recompute`] is about. Each level takes about as long as the others, but holds half of what the finer
+/// one does: running the two coarsest again would cost a quarter of the time and save next to nothing.
+const RECOMPUTED: usize = 3;
+
 /// Halves a map, an odd last row or column left out.
 const HALVE: PoolConfig = PoolConfig { kernel: 2, stride: 2, padding: 0, ceil_mode: false };
 
@@ -146,15 +150,15 @@ impl Unet {
             );
         }
         // A prediction keeps nothing that could be left out.
-        let memory = if train { self.memory } else { Memory::Plain };
+        let memory_of = |level| if train && level < RECOMPUTED { self.memory } else { Memory::Plain };
         let mut skips = Vec::with_capacity(LEVELS);
         let stem = self.stem.clone();
         let stem = move |[image]: [Tensor; 1]| stem.forward_t(&image, None, train);
-        let mut x = memory.run([image.clone()], stem).context("unet, stem")?;
+        let mut x = memory_of(0).run([image.clone()], stem).context("unet, stem")?;
         for (i, down) in self.down.iter().cloned().enumerate() {
             skips.push(x.clone());
             let down = move |[x]: [Tensor; 1]| down.forward_t(&max_pool2d(&x, HALVE)?, None, train);
-            x = memory.run([x], down).with_context(|| format!("unet, down {i}"))?;
+            x = memory_of(i + 1).run([x], down).with_context(|| format!("unet, down {i}"))?;
         }
         if let Some(dropout) = &self.dropout {
             x = dropout.forward_t(&x, train)?;
@@ -168,7 +172,7 @@ impl Unet {
                 drop((x, skip));
                 score.as_ref().map_or(Ok(y.clone()), |score| score.forward(&y))
             };
-            x = memory.run([x, skip], up).with_context(|| format!("unet, up {i}"))?;
+            x = memory_of(LEVELS - 1 - i).run([x, skip], up).with_context(|| format!("unet, up {i}"))?;
         }
         Ok(Output { logits: x, aux: None })
     }

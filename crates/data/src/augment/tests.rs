@@ -139,7 +139,8 @@ fn draws_have_the_published_spread() {
 #[test]
 fn a_rotation_is_drawn_evenly() {
     let config = Config { rotation: Some(Rotation { limit: 5.0 }), ..Config::resize_only([10, 10]) };
-    let angle = |index| config.geometry(&mut stream(0, Purpose::Augment, 0, index), (10, 10)).unwrap().degrees;
+    let angle =
+        |index| config.geometry(&mut stream(0, Purpose::Augment, 0, index), (10, 10)).unwrap().degrees;
     let mut angles: Vec<f64> = (0..4000).map(angle).collect();
     angles.sort_by(f64::total_cmp);
     assert!(-5.0 <= angles[0] && angles[3999] <= 5.0);
@@ -158,11 +159,16 @@ fn a_window_is_made_from_its_part_of_the_picture_alone() {
     for index in 0..100 {
         let set = Blocks::new(1, (90 - (index as u32 % 3) * 33, 70));
         let Sample { image, targets } = set.read(0).unwrap();
-        let geometry = config.geometry(&mut stream(5, Purpose::Augment, 0, index), image.dimensions()).unwrap();
+        let geometry =
+            config.geometry(&mut stream(5, Purpose::Augment, 0, index), image.dimensions()).unwrap();
         let whole = (warp_image(&image, geometry), warp_labels(&targets[0], geometry));
         let (part, geometry) = shown(Sample { image: image.clone(), targets }, geometry);
         parts += usize::from(part.image.len() < image.len() / 2);
-        assert_eq!((warp_image(&part.image, geometry), warp_labels(&part.targets[0], geometry)), whole, "{index}");
+        assert_eq!(
+            (warp_image(&part.image, geometry), warp_labels(&part.targets[0], geometry)),
+            whole,
+            "{index}"
+        );
     }
     assert!(parts > 50, "{parts}");
 }

@@ -105,7 +105,8 @@ impl Found {
             let number = number(&stem).filter(|number| (1..=last).contains(number));
             let number = number.ok_or_else(|| Error::FrameName { path: path.clone(), last })?;
             if let Some(other) = by_number.insert(number, path.clone()) {
-                let place = [&other, &path].map(|path| path.file_name().unwrap_or_default().to_string_lossy());
+                let place =
+                    [&other, &path].map(|path| path.file_name().unwrap_or_default().to_string_lossy());
                 let (id, place) = (format!("frame {number}"), place.join(" and "));
                 return Err(Error::DuplicateId { path: folder, id, place });
             }

@@ -50,8 +50,7 @@ fn frames_are_paired_by_number_and_have_a_style() {
     assert_eq!(styles, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]);
     let sample = train.read(2).unwrap();
     assert_eq!((sample.image.dimensions(), sample.targets[0].dimensions()), ((8, 4), (8, 4)));
-    let hair: Vec<u32> =
-        sample.targets[0].enumerate_pixels().filter(|p| p.2[0] == 1).map(|p| p.0).collect();
+    let hair: Vec<u32> = sample.targets[0].enumerate_pixels().filter(|p| p.2[0] == 1).map(|p| p.0).collect();
     assert_eq!(hair, [151 % 8; 4]);
     assert!(matches!(train.read(14), Err(Error::Index { index: 14, len: 14 })));
     assert_eq!((train.classes(), train.swaps().len()), (CLASSES.map(String::from).as_slice(), 0));
@@ -197,8 +196,8 @@ fn cmyk_jpeg(values: [u8; 4]) -> Vec<u8> {
     bytes.extend([0xff, 0xc4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     bytes.extend([0xff, 0xda, 0, 14, 4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 63, 0]);
     let code = |value| match value {
-        0 => "0011111110",  // -128
-        128 => "100",       // 0
+        0 => "0011111110",    // -128
+        128 => "100",         // 0
         255 => "11011111110", // 127
         other => unreachable!("{other} has no code here"),
     };

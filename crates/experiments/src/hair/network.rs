@@ -54,7 +54,10 @@ impl Network {
     }
 
     /// Of constants: it records nothing for a backward pass, so its insides are freed as it goes.
-    pub(super) fn for_inference(model: &Model, tensors: HashMap<String, Tensor>) -> candle_core::Result<Self> {
+    pub(super) fn for_inference(
+        model: &Model,
+        tensors: HashMap<String, Tensor>,
+    ) -> candle_core::Result<Self> {
         Self::new(model, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
     }
 

@@ -26,11 +26,13 @@ pub(super) fn recolour(image: &RgbImage, map: &[f32], colour: [u8; 3]) -> Result
     let linear = linear_values();
     let dye = Oklab::of(colour.map(|value| linear[usize::from(value)]));
     let mut recoloured = image.clone();
-    recoloured.par_chunks_exact_mut(3).zip(map).filter(|(_, hair)| **hair > LEAST).for_each(|(pixel, hair)| {
-        let before = Oklab::of([0, 1, 2].map(|channel| linear[usize::from(pixel[channel])]));
-        let after = before.towards(before.dyed(dye), *hair);
-        pixel.copy_from_slice(&after.in_gamut().0);
-    });
+    recoloured.par_chunks_exact_mut(3).zip(map).filter(|(_, hair)| **hair > LEAST).for_each(
+        |(pixel, hair)| {
+            let before = Oklab::of([0, 1, 2].map(|channel| linear[usize::from(pixel[channel])]));
+            let after = before.towards(before.dyed(dye), *hair);
+            pixel.copy_from_slice(&after.in_gamut().0);
+        },
+    );
     Ok(recoloured)
 }
 
@@ -120,8 +122,7 @@ fn linear_values() -> [f32; 256] {
 
 fn encoded(linear: f32) -> u8 {
     let linear = linear.clamp(0.0, 1.0);
-    let value =
-        if linear <= 0.003_130_8 { 12.92 * linear } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 };
+    let value = if linear <= 0.003_130_8 { 12.92 * linear } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 };
     (255.0 * value + 0.5) as u8
 }
 

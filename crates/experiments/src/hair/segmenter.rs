@@ -46,7 +46,8 @@ impl Segmenter {
         let input = image_tensor([&framed], &Device::Cpu)?;
         drop(framed);
         let logits = self.network.forward_t(&input, false)?;
-        let logits = logits.narrow(2, top as usize, height as usize)?.narrow(3, left as usize, width as usize)?;
+        let logits =
+            logits.narrow(2, top as usize, height as usize)?.narrow(3, left as usize, width as usize)?;
         Ok(logits.contiguous()?)
     }
 

@@ -45,8 +45,7 @@ pub(super) fn thresholds(scores: &Scores) -> Table {
 
 /// The scores of each group that has images.
 pub(super) fn groups(scores: &Scores, names: &[String]) -> Table {
-    let header =
-        ["group", "images", "loss", "pixel accuracy %", "IoU %", "F1 %", "precision %", "recall %"];
+    let header = ["group", "images", "loss", "pixel accuracy %", "IoU %", "F1 %", "precision %", "recall %"];
     let mut table = Table::new(header);
     for (name, group) in names.iter().zip(&scores.groups).filter(|(_, group)| group.loss.count > 0) {
         let first = [name.clone(), group.loss.count.to_string(), decimal(group.loss.value())];

@@ -85,7 +85,8 @@ fn train(
     interrupt: &Interrupt,
 ) -> Result<End> {
     note(run, &images, &held_out)?;
-    let loader = Loader::new(images.images, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
+    let loader =
+        Loader::new(images.images, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
     let parameters = Parameters::new(config.seed, &Device::Cpu);
     let network = Network::new(&config.model, parameters.builder())?;
     let (mut state, mut tally) = begin(config, run, parameters, loader.batches_per_epoch())?;

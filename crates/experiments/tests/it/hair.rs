@@ -74,7 +74,8 @@ histograms-every = 0
 /// The config with eight frames of two styles to train on, two of which are held out, and two to test on.
 fn place(change: impl FnOnce(String) -> String) -> Place {
     let place = Place::with(|_| change(SMALL.to_owned()));
-    for (half, numbers) in [("Training", [1, 2, 3, 4, 151, 152, 153, 154].as_slice()), ("Testing", &[5, 155])] {
+    for (half, numbers) in [("Training", [1, 2, 3, 4, 151, 152, 153, 154].as_slice()), ("Testing", &[5, 155])]
+    {
         for number in numbers {
             add(&place.path("set"), half, *number);
         }
@@ -112,7 +113,9 @@ fn training_scoring_and_prediction_leave_their_files() {
     )
     .unwrap();
     let printed = place.run(&["train", "tiny"]);
-    for word in ["Frame00001-gt(1).png: passed over", "6 to train on, 2 held out", "IoU %", "straight", "wavy"] {
+    for word in
+        ["Frame00001-gt(1).png: passed over", "6 to train on, 2 held out", "IoU %", "straight", "wavy"]
+    {
         assert!(printed.contains(word), "`{word}` is not in:\n{printed}");
     }
     let run = place.only_run();
@@ -129,7 +132,10 @@ fn training_scoring_and_prediction_leave_their_files() {
     assert_eq!((thresholds.len(), thresholds[6][0].as_str()), (1 + 11, "0.5"));
     assert_eq!(thresholds[6][1..4], [&means[2][1], &means[3][1], &means[4][1]].map(String::clone));
     let groups = rows(&folder.join("groups.tsv"));
-    assert_eq!(groups.iter().skip(1).map(|row| row[..2].join(" ")).collect::<Vec<_>>(), ["straight 1", "wavy 1"]);
+    assert_eq!(
+        groups.iter().skip(1).map(|row| row[..2].join(" ")).collect::<Vec<_>>(),
+        ["straight 1", "wavy 1"]
+    );
     assert_eq!(entries(&folder.join("maps")).len(), 2 * 3);
     assert!(folder.join("curve.svg").is_file() && run.join("report.html").is_file());
 
@@ -219,7 +225,16 @@ fn predictions_are_soft_and_recoloured_and_failures_come_last() {
     let place = place(|text| text.replace("epochs = 2", "epochs = 1"));
     place.run(&["train", "tiny"]);
     let photos = place.path("set/Original/Testing");
-    place.run(&["predict", "tiny", "set/Original/Testing", "--out", "masks", "--recolour", "#8a2be2", "--logits"]);
+    place.run(&[
+        "predict",
+        "tiny",
+        "set/Original/Testing",
+        "--out",
+        "masks",
+        "--recolour",
+        "#8a2be2",
+        "--logits",
+    ]);
     let mut files: Vec<String> = entries(&place.path("masks"))
         .iter()
         .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
