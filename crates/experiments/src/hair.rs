@@ -124,8 +124,11 @@ fn try_out(config: &Config, trial: Trial) -> Result<()> {
     if trial.work == Work::Predict {
         let tensors = parameters.tensors().into_iter().collect();
         drop((network, parameters));
-        let segmenter = Segmenter::new(Network::for_inference(&config.model, tensors)?, Default::default());
         let (height, width) = trial.size;
+        let mut whole = config.clone();
+        whole.augment.size = [height, width];
+        let segmenter =
+            Segmenter::new(&whole, Network::for_inference(&config.model, tensors)?, Default::default());
         let image = image::RgbImage::new(width as u32, height as u32);
         return trial.run(|_| segmenter.probabilities(&image).map(drop));
     }

@@ -6,8 +6,9 @@ use anyhow::Result;
 use candle_core::{Device, Tensor};
 use candle_nn::ops::sigmoid;
 use image::{RgbImage, imageops};
-use sconce_data::image_tensor;
+use sconce_data::{image_tensor, resize_image};
 use sconce_runs::{Run, Which};
+use sconce_tensors::{Corners, resize_bilinear};
 
 use super::Config;
 use super::network::Network;
@@ -17,6 +18,8 @@ const MULTIPLE: u32 = 32;
 
 pub(super) struct Segmenter {
     network: Network,
+    /// Rows and columns that a whole picture is stretched to, if the network was trained on such; without it a picture is seen as it is.
+    stretched: Option<(usize, usize)>,
     /// The file of its weights.
     pub(super) path: PathBuf,
 }
@@ -30,17 +33,30 @@ impl Segmenter {
         }
         let network = Network::for_inference(&config.model, loaded.checkpoint.part("model."))
             .map_err(|error| loaded.foreign(format!("its weights do not fit the config: {error}")))?;
-        Ok(Self::new(network, loaded.path))
+        Ok(Self::new(config, network, loaded.path))
     }
 
-    /// `path` tells where the weights are.
-    pub(super) fn new(network: Network, path: PathBuf) -> Self {
-        Self { network, path }
+    /// `path` tells where the weights are. Without `[augment.crop]` a network learns from whole pictures at `augment.size`, and so it
+    /// sees them here.
+    pub(super) fn new(config: &Config, network: Network, path: PathBuf) -> Self {
+        let [rows, columns] = config.augment.size;
+        Self { network, stretched: config.augment.crop.is_none().then_some((rows, columns)), path }
     }
 
-    /// The logits of a picture, (1, 1, H, W) at its own size. The picture lies in the middle of the black frame that fills its sides
-    /// up, and what is said of the frame is cut off.
+    /// The logits of a picture, (1, 1, H, W) at its own size.
     pub(super) fn logits(&self, image: &RgbImage) -> Result<Tensor> {
+        match self.stretched {
+            None => self.logits_in_a_frame(image),
+            Some(size) => {
+                let (width, height) = image.dimensions();
+                let logits = self.logits_in_a_frame(&resize_image(image, size)?)?;
+                Ok(resize_bilinear(&logits, (height as usize, width as usize), Corners::HalfPixel)?)
+            }
+        }
+    }
+
+    /// The picture lies in the middle of the black frame that fills its sides up, and what is said of the frame is cut off.
+    fn logits_in_a_frame(&self, image: &RgbImage) -> Result<Tensor> {
         let (width, height) = image.dimensions();
         let (framed, (left, top)) = framed(image);
         let input = image_tensor([&framed], &Device::Cpu)?;

@@ -186,7 +186,7 @@ pub(super) fn forward(
 /// Scores the held-out images with the network as it is now, and draws those that the record wants.
 fn held_out_scores(config: &Config, state: &State, held_out: &Hair, record: &mut Record) -> Result<Scores> {
     let network = Network::for_inference(&config.model, state.parameters.tensors().into_iter().collect())?;
-    let segmenter = Segmenter::new(network, Default::default());
+    let segmenter = Segmenter::new(config, network, Default::default());
     evaluate::score(&segmenter, held_out, config, |scored| {
         draw(record, &state.at, &held_out.images.id(scored.index), scored)
     })
