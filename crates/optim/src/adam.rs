@@ -7,6 +7,7 @@ use candle_core::{Result, Tensor};
 use sconce_tensors::Parameters;
 use serde::Deserialize;
 
+use crate::group::Own;
 use crate::slots::Slots;
 use crate::{Optimizer, number};
 
@@ -25,7 +26,7 @@ pub struct Config {
     /// Added to the root of v, more than 0; usually 1e-8.
     pub eps: f64,
     /// Share of the parameter added to its gradient (Adam), or that the parameter loses in a step of rate 1 (AdamW); 0 or more. All
-    /// parameters decay.
+    /// parameters decay, except those of a group with another one.
     pub weight_decay: f64,
 }
 
@@ -49,8 +50,13 @@ pub(crate) enum Decay {
     Decoupled,
 }
 
-pub(crate) fn build(config: &Config, decay: Decay, parameters: &Parameters) -> Box<dyn Optimizer> {
-    Box::new(Adam { config: config.clone(), decay, slots: Slots::new(parameters, ["m", "v"]) })
+pub(crate) fn build(
+    config: &Config,
+    decay: Decay,
+    parameters: &Parameters,
+    owns: Vec<Own>,
+) -> Box<dyn Optimizer> {
+    Box::new(Adam { config: config.clone(), decay, slots: Slots::new(parameters, owns, ["m", "v"]) })
 }
 
 struct Adam {
@@ -63,7 +69,10 @@ impl Optimizer for Adam {
     fn step(&mut self, gradients: &GradStore, lr: f64) -> Result<()> {
         number::not_negative("the learning rate", lr)?;
         let (config, decay) = (&self.config, self.decay);
-        self.slots.step(gradients, |steps| rule(config, decay, lr, steps))
+        self.slots.step(gradients, |own, steps| {
+            let config = Config { weight_decay: own.weight_decay(config.weight_decay), ..config.clone() };
+            rule(&config, decay, lr * own.factor, steps)
+        })
     }
 
     fn state(&self) -> BTreeMap<String, Tensor> {

@@ -2,7 +2,8 @@
 //!
 //! An [`Optimizer`] changes the [`Parameters`](sconce_tensors::Parameters) it was built from, in place and in one pass over each of
 //! them. The learning rate is an argument of [`Optimizer::step`], so a schedule is a function of the step: a factor of the base rate,
-//! 1 where nothing is scheduled. [`Config`] and [`schedule::Config`] are the tables `[optim.…]` and `[schedule.…]` of a run.
+//! 1 where nothing is scheduled. [`Config`] and [`schedule::Config`] are the tables `[optim.…]` and `[schedule.…]` of a run. Tables
+//! `[[groups]]` ([`group::Config`]) give parameters a rate or a weight decay of their own by the beginnings of their names.
 //! [`clip_global_norm`] and [`first_not_finite`] look at all gradients before a step.
 //!
 //! State is a map of tensors by name. An optimiser that restores it goes on bit for bit as the one that gave it would have.
@@ -33,6 +34,7 @@
 
 pub mod adam;
 mod clip;
+pub mod group;
 mod number;
 mod optimizer;
 pub mod plateau;

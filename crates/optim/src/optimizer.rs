@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 use sconce_tensors::Parameters;
 use serde::Deserialize;
 
-use crate::{adam, sgd};
+use crate::{adam, group, sgd};
 
 /// Changes the parameters it was built from so that a loss falls.
 pub trait Optimizer: Send {
@@ -51,11 +51,26 @@ impl Config {
     ///
     /// Those of [`Config::check`].
     pub fn build(&self, parameters: &Parameters) -> Result<Box<dyn Optimizer>> {
+        self.build_grouped(&[], parameters)
+    }
+
+    /// As [`Config::build`], where the parameters of `groups` have a rate and a weight decay of their own. Its state is the same with
+    /// any groups.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Config::check`] and of [`group::check`]; a prefix with which no parameter begins, and a parameter in two groups.
+    pub fn build_grouped(
+        &self,
+        groups: &[group::Config],
+        parameters: &Parameters,
+    ) -> Result<Box<dyn Optimizer>> {
         self.check()?;
+        let owns = group::assign(groups, parameters)?;
         Ok(match self {
-            Self::Sgd(config) => sgd::build(config, parameters),
-            Self::Adam(config) => adam::build(config, adam::Decay::InGradient, parameters),
-            Self::AdamW(config) => adam::build(config, adam::Decay::Decoupled, parameters),
+            Self::Sgd(config) => sgd::build(config, parameters, owns),
+            Self::Adam(config) => adam::build(config, adam::Decay::InGradient, parameters, owns),
+            Self::AdamW(config) => adam::build(config, adam::Decay::Decoupled, parameters, owns),
         })
     }
 

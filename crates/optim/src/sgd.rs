@@ -7,6 +7,7 @@ use candle_core::{Result, Tensor};
 use sconce_tensors::Parameters;
 use serde::Deserialize;
 
+use crate::group::Own;
 use crate::slots::Slots;
 use crate::{Optimizer, number};
 
@@ -21,7 +22,7 @@ pub struct Config {
     pub lr: f64,
     /// Share of the last direction that is kept, 0 or more and less than 1; 0 needs no memory.
     pub momentum: f64,
-    /// Share of the parameter added to its gradient (L2), 0 or more. All parameters decay.
+    /// Share of the parameter added to its gradient (L2), 0 or more. All parameters decay, except those of a group with another one.
     pub weight_decay: f64,
     /// Whether the gradient counts as if it was taken one momentum step ahead.
     pub nesterov: bool,
@@ -40,11 +41,11 @@ impl Config {
     }
 }
 
-pub(crate) fn build(config: &Config, parameters: &Parameters) -> Box<dyn Optimizer> {
+pub(crate) fn build(config: &Config, parameters: &Parameters, owns: Vec<Own>) -> Box<dyn Optimizer> {
     let config = config.clone();
     match config.momentum == 0.0 {
-        true => Box::new(Sgd { config, slots: Slots::new(parameters, []) }),
-        false => Box::new(Sgd { config, slots: Slots::new(parameters, ["momentum"]) }),
+        true => Box::new(Sgd { config, slots: Slots::new(parameters, owns, []) }),
+        false => Box::new(Sgd { config, slots: Slots::new(parameters, owns, ["momentum"]) }),
     }
 }
 
@@ -57,20 +58,8 @@ struct Sgd<const K: usize> {
 impl<const K: usize> Optimizer for Sgd<K> {
     fn step(&mut self, gradients: &GradStore, lr: f64) -> Result<()> {
         number::not_negative("the learning rate", lr)?;
-        let (lr, momentum) = (lr as f32, self.config.momentum as f32);
-        let (decay, nesterov) = (self.config.weight_decay as f32, self.config.nesterov);
-        let rule = move |p: f32, g: f32, mut memory: [f32; K]| {
-            let g = g + decay * p;
-            let direction = match memory.first_mut() {
-                None => g,
-                Some(buffer) => {
-                    *buffer = momentum * *buffer + g;
-                    if nesterov { g + momentum * *buffer } else { *buffer }
-                }
-            };
-            (p - lr * direction, memory)
-        };
-        self.slots.step(gradients, |_| rule)
+        let config = &self.config;
+        self.slots.step(gradients, |own, _| rule(config, own, lr))
     }
 
     fn state(&self) -> BTreeMap<String, Tensor> {
@@ -79,6 +68,27 @@ impl<const K: usize> Optimizer for Sgd<K> {
 
     fn restore(&mut self, state: &HashMap<String, Tensor>) -> Result<()> {
         self.slots.restore(state)
+    }
+}
+
+/// The rule for one scalar.
+fn rule<const K: usize>(
+    config: &Config,
+    own: &Own,
+    lr: f64,
+) -> impl Fn(f32, f32, [f32; K]) -> (f32, [f32; K]) + Sync + use<K> {
+    let (lr, momentum) = ((lr * own.factor) as f32, config.momentum as f32);
+    let (decay, nesterov) = (own.weight_decay(config.weight_decay) as f32, config.nesterov);
+    move |p, g, mut memory| {
+        let g = g + decay * p;
+        let direction = match memory.first_mut() {
+            None => g,
+            Some(buffer) => {
+                *buffer = momentum * *buffer + g;
+                if nesterov { g + momentum * *buffer } else { *buffer }
+            }
+        };
+        (p - lr * direction, memory)
     }
 }
 

@@ -8,6 +8,8 @@ use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor,
 use rayon::prelude::*;
 use sconce_tensors::Parameters;
 
+use crate::group::Own;
+
 /// All trainable parameters, in the order of names, with K remembered numbers for each scalar.
 pub(crate) struct Slots<const K: usize> {
     slots: Vec<Slot<K>>,
@@ -17,6 +19,7 @@ pub(crate) struct Slots<const K: usize> {
 struct Slot<const K: usize> {
     name: String,
     var: Var,
+    own: Own,
     /// Zero before the first step.
     memory: Vec<[f32; K]>,
     steps: u64,
@@ -26,24 +29,28 @@ struct Slot<const K: usize> {
 const STEPS: &str = "steps";
 
 impl<const K: usize> Slots<K> {
-    /// `labels` name the remembered numbers in a saved state.
-    pub(crate) fn new(parameters: &Parameters, labels: [&'static str; K]) -> Self {
-        let slot = |(name, var): (String, Var)| {
+    /// `labels` name the remembered numbers in a saved state; `owns` has one for each trainable parameter.
+    pub(crate) fn new(parameters: &Parameters, owns: Vec<Own>, labels: [&'static str; K]) -> Self {
+        let slot = |((name, var), own): ((String, Var), Own)| {
             let memory = vec![[0.0; K]; var.elem_count()];
-            Slot { name, var, memory, steps: 0 }
+            Slot { name, var, own, memory, steps: 0 }
         };
-        Self { slots: parameters.trainable().into_iter().map(slot).collect(), labels }
+        Self { slots: parameters.trainable().into_iter().zip(owns).map(slot).collect(), labels }
     }
 
-    /// One step of every parameter that has a gradient. `rule` takes the number of steps of a parameter, this one included, and gives
-    /// the rule for its scalars: from value, gradient and memory to the new value and memory.
-    pub(crate) fn step<R>(&mut self, gradients: &GradStore, rule: impl Fn(u64) -> R + Sync) -> Result<()>
+    /// One step of every parameter that has a gradient. `rule` takes what is a parameter's own and the number of its steps, this one
+    /// included, and gives the rule for its scalars: from value, gradient and memory to the new value and memory.
+    pub(crate) fn step<R>(
+        &mut self,
+        gradients: &GradStore,
+        rule: impl Fn(&Own, u64) -> R + Sync,
+    ) -> Result<()>
     where
         R: Fn(f32, f32, [f32; K]) -> (f32, [f32; K]) + Sync,
     {
         self.slots.par_iter_mut().try_for_each(|slot| {
             let Some(gradient) = gradients.get(&slot.var) else { return Ok(()) };
-            let pass = Pass { memory: RefCell::new(&mut slot.memory), rule: rule(slot.steps + 1) };
+            let pass = Pass { memory: RefCell::new(&mut slot.memory), rule: rule(&slot.own, slot.steps + 1) };
             slot.var
                 .inplace_op2(&gradient.contiguous()?, &pass)
                 .map_err(|error| error.context(slot.name.clone()))?;
