@@ -24,6 +24,7 @@ mod mouth;
 mod necklace;
 mod nose;
 mod occluder;
+pub(crate) mod portrait;
 mod pose;
 mod scene;
 mod torso;

@@ -7,7 +7,7 @@
 //! [`Inventory`] finds all files of a set, for tools: [`check`] reads them and tells what is wrong, [`Stats`] counts pixels
 //! and classes, [`stratified_split`] divides a set, [`crop`] cuts faces out of photographs.
 //!
-//! [`faces`] and [`wrinkles`] are procedural sets, drawn from a seed; [`ridge_strength`] is the filter for dark lines that
+//! [`faces`], [`hair`] and [`wrinkles`] are procedural sets, drawn from a seed; [`ridge_strength`] is the filter for dark lines that
 //! a network for wrinkles must beat.
 //!
 //! * Labels are read as stored indices ([`read_labels`]) and are never interpolated; 255 ([`VOID`]) is no class.
@@ -79,6 +79,7 @@ mod fingerprint;
 pub mod folder;
 mod foreground;
 mod geometry;
+pub mod hair;
 mod inventory;
 mod label;
 pub mod loader;

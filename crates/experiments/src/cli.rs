@@ -310,7 +310,8 @@ impl FromStr for Size {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask data synth faces --out datasets/nia --count 1000 --size 512\n  \
-    cargo xtask data synth wrinkles --out datasets/wrinkles --count 1000 --size 256"
+    cargo xtask data synth wrinkles --out datasets/wrinkles --count 1000 --size 256\n  \
+    cargo xtask data synth hair --out datasets/figaro-synthetic --count 1050 --size 256"
 )]
 pub(crate) struct SynthArguments {
     /// What to render
@@ -336,6 +337,8 @@ pub(crate) enum SynthSet {
     Faces,
     /// Skin with masks of its wrinkles: images/, masks/, train.txt, val.txt and test.txt, which [data.folder] reads
     Wrinkles,
+    /// Portraits with masks of their hair in seven styles, in Figaro-1k's layout; at most 1050
+    Hair,
 }
 
 #[cfg(test)]

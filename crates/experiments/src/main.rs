@@ -93,6 +93,7 @@ fn run(cli: Cli) -> Result<()> {
         Verb::Data(DataVerb::Synth(arguments)) => match arguments.set {
             SynthSet::Faces => synth::faces(&arguments),
             SynthSet::Wrinkles => synth::wrinkles(&arguments),
+            SynthSet::Hair => synth::hair(&arguments),
         },
         Verb::Data(DataVerb::Check(arguments)) => data::check(&arguments),
         Verb::Data(DataVerb::Stats(arguments)) => data::stats(&arguments),

@@ -1,7 +1,7 @@
 //! `data synth`: procedural sets as files.
 
 use anyhow::{Context, Result, bail};
-use sconce_data::{Dataset, Split, faces, wrinkles, write_folder, write_nia};
+use sconce_data::{Dataset, Split, faces, hair, wrinkles, write_folder, write_nia};
 
 use crate::cli::SynthArguments;
 
@@ -30,6 +30,19 @@ pub(crate) fn wrinkles(arguments: &SynthArguments) -> Result<()> {
         write_folder(out, split, &set, &PALETTE, progress(split, set.len()))
             .context("the set is not complete")?;
     }
+    println!("{count} pictures of {size} x {size} pixels in {}", out.display());
+    Ok(())
+}
+
+/// Renders portraits and masks of their hair into Figaro-1k's layout: four of five to train on, one to test.
+pub(crate) fn hair(arguments: &SynthArguments) -> Result<()> {
+    let SynthArguments { count, seed, size, ref out, .. } = *arguments;
+    let told = |done| {
+        if done == count || done % 100 == 0 {
+            println!("{done} of {count}");
+        }
+    };
+    hair::write_figaro(out, seed, size, count, told).context("the set is not complete")?;
     println!("{count} pictures of {size} x {size} pixels in {}", out.display());
     Ok(())
 }

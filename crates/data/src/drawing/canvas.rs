@@ -54,6 +54,30 @@ impl Canvas {
         });
     }
 
+    /// Many parts of one class, each with a colour of its own, from back to front: a pixel takes the label where together
+    /// they cover at least half of it, as strands do that are thinner than a pixel.
+    pub(crate) fn paint_together<I: Fn(Point) -> Rgb>(
+        &mut self,
+        parts: impl IntoIterator<Item = (Mask, I)>,
+        class: u8,
+    ) {
+        let flat = self.flat.map(|colour| colour(class));
+        let mut bare = vec![1.0_f32; self.colours.len()];
+        for (mask, ink) in parts {
+            mask.for_each(|x, y, cover| {
+                let i = y * self.size + x;
+                let colour = flat.unwrap_or_else(|| ink(self.centre(x, y)));
+                self.colours[i] = self.colours[i].mix(colour, cover);
+                bare[i] *= 1.0 - cover;
+            });
+        }
+        for (label, bare) in self.labels.iter_mut().zip(bare) {
+            if bare <= 0.5 {
+                *label = class;
+            }
+        }
+    }
+
     /// Shading on what is there: the label stays. `ink` gives a colour and its opacity, 0..=1.
     pub(crate) fn tint(&mut self, mask: &Mask, ink: impl Fn(Point) -> (Rgb, f32)) {
         if self.flat.is_some() {
@@ -162,6 +186,22 @@ mod tests {
         assert_eq!(labels.as_raw()[..4], [3, 3, 0, 0]);
         assert_eq!(image.get_pixel(0, 0).0, [0, 0, 255]);
         assert_eq!(image.get_pixel(3, 0).0, [128, 128, 128]);
+    }
+
+    #[test]
+    fn thin_parts_take_the_label_together() {
+        let mut canvas = Canvas::new(4, None);
+        let stripe = |high: f32| {
+            Path::polygon(vec![pt(0.0, 0.0), pt(1.0, 0.0), pt(1.0, 0.25 * high), pt(0.0, 0.25 * high)])
+        };
+        let red = |_: Point| Rgb([1.0, 0.0, 0.0]);
+        let once = canvas.mask(&[stripe(0.4)]);
+        canvas.paint_together([(once.clone(), red)], 2);
+        assert_eq!(canvas.clone().into_images().1.as_raw()[..4], [0; 4]);
+        canvas.paint_together([(once.clone(), red), (once, red)], 2);
+        let (image, labels) = canvas.into_images();
+        assert_eq!((labels.as_raw()[..4].to_vec(), labels.as_raw()[4]), (vec![2; 4], 0));
+        assert!(image.get_pixel(0, 0).0[0] > 190);
     }
 
     #[test]

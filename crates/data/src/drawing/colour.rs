@@ -31,6 +31,12 @@ impl Rgb {
         Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
     }
 
+    /// How bright it looks (Rec. 601), 0..=1.
+    pub(crate) fn luma(self) -> f32 {
+        let [red, green, blue] = self.0;
+        0.299 * red + 0.587 * green + 0.114 * blue
+    }
+
     /// Moved a little at random in each channel.
     pub(crate) fn jittered(self, dice: &mut Dice, by: f32) -> Self {
         Self(std::array::from_fn(|i| (self.0[i] + dice.range(-by, by)).clamp(0.0, 1.0)))

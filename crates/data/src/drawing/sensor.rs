@@ -46,6 +46,16 @@ impl Sensor {
     }
 }
 
+/// Brings the mean brightness half of the way to the middle, as a camera does, so that what is deep in colour or in the shade
+/// stays above the sensor's noise.
+pub(crate) fn meter(canvas: &mut Canvas) {
+    let colours = canvas.colours_mut();
+    let sum: f64 = colours.iter().map(|colour| f64::from(colour.0[1])).sum();
+    let mean = (sum / colours.len() as f64) as f32;
+    let gain = (0.45 / mean.max(0.02)).sqrt();
+    colours.iter_mut().for_each(|colour| *colour = *colour * gain);
+}
+
 /// Independent noise in three channels with mean 0 and deviation near 1: each the sum of two uniform draws.
 fn grain(dice: &mut Dice) -> Rgb {
     let [a, b, c, d] = dice.word().to_le_bytes().map(|byte| (f32::from(byte) - 127.5) * (1.73 / 127.5));

@@ -3,10 +3,9 @@
 use image::{GrayImage, RgbImage};
 
 use crate::drawing::canvas::Canvas;
-use crate::drawing::colour::Rgb;
 use crate::drawing::dice::Dice;
 use crate::drawing::light::Light;
-use crate::drawing::sensor::Sensor;
+use crate::drawing::sensor::{self, Sensor};
 
 use super::family;
 use super::line::Line;
@@ -50,19 +49,10 @@ impl Scene {
         canvas.develop(|p, _| self.skin.shaded(&relief, &self.light, p).times(self.marks.shade(p)));
         self.marks.paint(&mut canvas);
         self.strands.paint(&self.light, &mut canvas);
-        expose(canvas.colours_mut());
+        sensor::meter(&mut canvas);
         self.sensor.apply(&mut canvas);
         let at = |x: u32, y: u32| relief.mask[y as usize * size + x as usize];
         let mask = GrayImage::from_fn(size as u32, size as u32, |x, y| image::Luma([at(x, y)]));
         (canvas.into_images().0, mask)
     }
-}
-
-/// Brings the mean brightness half of the way to the middle, as a camera does, so that deep skin in the shade stays above
-/// the sensor's noise.
-fn expose(colours: &mut [Rgb]) {
-    let sum: f64 = colours.iter().map(|colour| f64::from(colour.0[1])).sum();
-    let mean = (sum / colours.len() as f64) as f32;
-    let gain = (0.45 / mean.max(0.02)).sqrt();
-    colours.iter_mut().for_each(|colour| *colour = *colour * gain);
 }
