@@ -1,5 +1,7 @@
 //! Weights of any origin: tensors by name from files that other programs wrote.
 
+mod pickle;
+mod pytorch;
 mod safetensors;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,10 @@ use crate::Error;
 /// |---|---|
 /// | a [`Checkpoint`](crate::Checkpoint) | the tensors under `model.`; the checksum is verified |
 /// | safetensors | all tensors |
+/// | PyTorch's, zip archive or legacy | the state dict, if need be from under a key such as `state_dict` or `model_state` |
+/// | TorchScript's | parameters and buffers of the module and those inside it |
+///
+/// Pickles in PyTorch's files are read as data: nothing in them is executed.
 ///
 /// Prefixes that wrap all names, as PyTorch's `DataParallel` adds `module.`, are taken off. Tensors of whole numbers, such as the
 /// counts of batches of a batch norm, are no weights and left out.
@@ -30,6 +36,8 @@ use crate::Error;
 pub fn read_weights(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
     let tensors = match Kind::of(path)? {
         Kind::Safetensors => safetensors::read(path)?,
+        Kind::Archive => pytorch::archive::read(path)?,
+        Kind::Legacy => pytorch::legacy::read(path)?,
     };
     if tensors.is_empty() {
         return Err(Error::weights(path, "it holds no tensor of floating point numbers"));
@@ -64,6 +72,10 @@ impl io::Write for Hashing<'_> {
 
 enum Kind {
     Safetensors,
+    /// PyTorch's since 1.6.
+    Archive,
+    /// PyTorch's before.
+    Legacy,
 }
 
 /// Bytes that tell the kinds of files apart.
@@ -72,6 +84,12 @@ const LONGEST_START: u64 = 64;
 impl Kind {
     fn of(path: &Path) -> Result<Self, Error> {
         let (start, length) = start(path).map_err(|reason| Error::read(path, reason))?;
+        if start.starts_with(b"PK\x03\x04") {
+            return Ok(Self::Archive);
+        }
+        if pytorch::legacy::is_start(&start) {
+            return Ok(Self::Legacy);
+        }
         if let Some((header, rest)) = start.split_first_chunk::<8>()
             && rest.starts_with(b"{")
             && u64::from_le_bytes(*header) <= length - 8
@@ -99,6 +117,8 @@ fn unknown(start: &[u8]) -> &'static str {
         "it is only a pointer to the file in Git LFS; fetch the file itself with: git lfs pull"
     } else if text.starts_with(b"<!doctype") || text.starts_with(b"<html") {
         "it is a web page; fetch the file itself"
+    } else if start.starts_with(&[0x80]) {
+        "it is a pickle that torch.save did not write; save the weights with torch.save(model.state_dict(), FILE)"
     } else {
         "it is neither safetensors nor a file of torch.save; save the weights with torch.save(model.state_dict(), FILE)"
     }
