@@ -8,6 +8,7 @@ use sconce_data::Split;
 use sconce_runs::{Run, Which};
 
 use crate::estimate::Trial;
+use crate::export::ExportArguments;
 use crate::saving::SavingArguments;
 
 use crate::data::{
@@ -34,6 +35,8 @@ pub(crate) enum Verb {
     Eval(EvalArguments),
     /// Use a trained network on images: writes label maps and overlays
     Predict(PredictArguments),
+    /// Write a run's weights to a file for other programs
+    Export(ExportArguments),
     /// Write a page that shows a run, or several beside each other
     Report(ReportArguments),
     /// Train several variants of an experiment and compare their scores

@@ -17,6 +17,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sconce_data::{Batch, augment, loader};
 use sconce_losses::foreground as loss;
+use sconce_models::WeightNames;
 use sconce_optim::{self as optim, Warmup, plateau, schedule};
 use sconce_tensors::testing::hashed_uniform;
 use sconce_tensors::{Parameters, backward};
@@ -59,6 +60,11 @@ pub(crate) struct Config {
     warmup: Option<Warmup>,
     /// Event files; none without this table.
     log: Option<record::Config>,
+}
+
+/// What files of other programs call the parameters of the network.
+pub(crate) fn weight_names(settings: &Settings) -> Result<WeightNames> {
+    Ok(Network::weight_names(&Config::read(settings)?.model))
 }
 
 /// Background and hair.

@@ -11,6 +11,7 @@ mod curve;
 mod data;
 mod each_image;
 mod estimate;
+mod export;
 #[cfg(test)]
 mod fuzz;
 mod gallery;
@@ -86,6 +87,7 @@ fn run(cli: Cli) -> Result<()> {
             verbs::summarise(&settings, &arguments)
         }
         Verb::Ablate(arguments) => ablate::run(&arguments),
+        Verb::Export(arguments) => export::run(&arguments),
         Verb::Repro(arguments) => repro::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Plot(arguments) => plot::run(&arguments),

@@ -19,23 +19,27 @@ pub(crate) struct NamedRuns {
 impl NamedRuns {
     /// In the order of the command line; there is at least one.
     pub(crate) fn open(&self) -> Result<Vec<Run>> {
-        self.names.iter().map(|name| self.one(name).with_context(|| format!("RUN `{name}`"))).collect()
+        self.names
+            .iter()
+            .map(|name| find(&self.runs, name).with_context(|| format!("RUN `{name}`")))
+            .collect()
     }
 
     /// That holds the runs.
     pub(crate) fn folder(&self) -> &Path {
         &self.runs
     }
+}
 
-    fn one(&self, name: &str) -> Result<Run> {
-        let folder = Path::new(name);
-        let is_run = folder.join("config.toml").is_file();
-        let is_experiment = self.runs.join(name).is_dir();
-        let run = if is_run || (folder.is_dir() && !is_experiment) {
-            Run::open(folder)
-        } else {
-            Run::latest(&self.runs, name)
-        };
-        Ok(run?)
-    }
+/// The run in the folder `name`, or the newest of the experiment of this name in `runs`.
+pub(crate) fn find(runs: &Path, name: &str) -> Result<Run> {
+    let folder = Path::new(name);
+    let is_run = folder.join("config.toml").is_file();
+    let is_experiment = runs.join(name).is_dir();
+    let run = if is_run || (folder.is_dir() && !is_experiment) {
+        Run::open(folder)
+    } else {
+        Run::latest(runs, name)
+    };
+    Ok(run?)
 }

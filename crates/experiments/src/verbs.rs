@@ -1,6 +1,7 @@
 //! The verbs that every experiment has, for the experiment that a config is of.
 
 use anyhow::{Result, bail};
+use sconce_models::{Agrnet, Unet, WeightNames};
 
 use crate::cli::{EvalArguments, PredictArguments, SummaryArguments, TrainArguments};
 use crate::interrupt::Interrupt;
@@ -36,6 +37,15 @@ pub(crate) fn predict(settings: &Settings, arguments: &PredictArguments) -> Resu
         Experiment::Hair => hair::predict::run(settings, arguments),
         Experiment::Wrinkle => wrinkle::predict::run(settings, arguments),
     }
+}
+
+/// What files of other programs call the parameters of the settings' network.
+pub(crate) fn weight_names(settings: &Settings) -> Result<WeightNames> {
+    Ok(match settings.experiment()? {
+        Experiment::Agrnet => Agrnet::weight_names(),
+        Experiment::Hair => hair::weight_names(settings)?,
+        Experiment::Wrinkle => Unet::weight_names(),
+    })
 }
 
 /// Prints the size and the cost of the settings' network.

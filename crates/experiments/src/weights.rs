@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
 use clap::Args;
 use sconce_models::{Key, KeyMap, WeightNames};
 use sconce_runs::{Run, Weights, file_sha256, read_weights};
@@ -21,6 +22,14 @@ pub(crate) struct Config {
     file: PathBuf,
     /// Whether the layers that follow the number of classes keep their initial values.
     replace_classifier: bool,
+}
+
+impl Config {
+    fn put(&self, parameters: &Parameters, names: &WeightNames) -> Result<Report> {
+        let tensors = read_weights(&self.file)?;
+        put(parameters, tensors, self.replace_classifier, names)
+            .with_context(|| self.file.display().to_string())
+    }
 }
 
 /// What `train` is told on the command line; it goes into the config of the run.
@@ -48,6 +57,18 @@ impl WeightsArguments {
     }
 }
 
+/// Checks, before a run is made, that the file its config names fits the network that `build` makes.
+pub(crate) fn check<N>(
+    config: Option<&Config>,
+    names: &WeightNames,
+    build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<N>,
+) -> Result<()> {
+    let Some(config) = config else { return Ok(()) };
+    let parameters = Parameters::new(0, &Device::Cpu);
+    build(parameters.builder())?;
+    config.put(&parameters, names).map(drop)
+}
+
 /// Starts a new run from the file that its config names, if it names one: every tensor whose name the network knows takes the place of
 /// an initial one. Prints what was loaded and what was not; the run's provenance keeps the file's hash.
 ///
@@ -59,9 +80,7 @@ pub(crate) fn load(
     names: &WeightNames,
 ) -> Result<()> {
     let Some(config) = config else { return Ok(()) };
-    let tensors = read_weights(&config.file)?;
-    let report = put(parameters, tensors, config.replace_classifier, names)
-        .with_context(|| config.file.display().to_string())?;
+    let report = config.put(parameters, names)?;
     let sha256 = file_sha256(&config.file)?;
     println!("weights     {}, sha256 {sha256:.12}…", config.file.display());
     report.print();

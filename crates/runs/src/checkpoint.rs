@@ -183,7 +183,7 @@ fn json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn unsupported(name: &str, why: impl ToString) -> Error {
+pub(crate) fn unsupported(name: &str, why: impl ToString) -> Error {
     Error::Unsupported { name: name.to_string(), why: why.to_string() }
 }
 
@@ -193,7 +193,7 @@ fn is_supported(dtype: DType) -> bool {
 }
 
 /// Gives the bytes of a tensor to `sink`, straight from its memory when that is in order and in the processor's reach.
-fn each_piece(tensor: &Tensor, sink: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn each_piece(tensor: &Tensor, sink: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let tensor = tensor.to_device(&Device::Cpu).and_then(|t| t.contiguous()).map_err(io::Error::other)?;
     let (storage, layout) = tensor.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { return Err(io::Error::other("the tensor left the CPU")) };

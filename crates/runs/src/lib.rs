@@ -6,7 +6,7 @@
 //! | [`Log`] | log.tsv, one row per logged step, cut back when a run goes on from a checkpoint |
 //! | [`Events`], [`Histogram`] | event files for TensorBoard: numbers, pictures, distributions |
 //! | [`Checkpoint`], [`Checkpoints`] | tensors and state in one file with a checksum; best, last and previous ones |
-//! | [`read_weights`] | tensors by name from files of other programs |
+//! | [`read_weights`], [`write_pytorch`], [`write_safetensors`] | tensors by name from and for other programs |
 //! | [`ImageScores`], [`Lowest`] | scores of every image, written as they come; the few lowest |
 //! | [`overlay`], [`comparison`], [`contact_sheet`], [`palette`] | pictures to look at |
 //! | [`write_report`] | one page of one run, or of several side by side |
@@ -91,4 +91,4 @@ pub use provenance::{Data, Machine, Program, Provenance, Weights, processor};
 pub use report::write_report;
 pub use run::Run;
 pub use table::Table;
-pub use weights::{file_sha256, read_weights};
+pub use weights::{file_sha256, read_weights, write_pytorch, write_safetensors};

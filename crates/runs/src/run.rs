@@ -22,6 +22,7 @@ use crate::{Checkpoints, Error, write_atomically};
 ///     events/         the same and more for TensorBoard, if the config asks for it
 ///     checkpoints/    best.safetensors, last.safetensors, previous.safetensors
 ///     eval/           a folder for each split and checkpoint scored: tables and overlays
+///     export/         weights for other programs
 ///     report.html     all of it on one page
 ///     predictions/    what `predict` wrote, unless told otherwise
 /// ```

@@ -4,6 +4,9 @@ mod pickle;
 mod pytorch;
 mod safetensors;
 
+pub use pytorch::write::write_pytorch;
+pub use safetensors::write_safetensors;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};

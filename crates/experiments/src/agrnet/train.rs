@@ -45,7 +45,11 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
     let (faces, held_out) = (config.open(Split::Train)?, config.open(Split::Val)?);
     let run = match &settings.run {
         Some(run) => run.clone(),
-        None => Run::create(&arguments.runs, &settings.name, &settings.text)?,
+        None => {
+            let build = |vb| Agrnet::new(&config.model, vb);
+            weights::check(config.weights.as_ref(), &Agrnet::weight_names(), build)?;
+            Run::create(&arguments.runs, &settings.name, &settings.text)?
+        }
     };
     let data = [("train", &*faces), ("val", &*held_out)];
     provenance::note(&run, &data)?;

@@ -50,7 +50,11 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
     let sets = (config.open(Split::Train)?, config.open(Split::Val)?); // before there is a run
     let run = match &settings.run {
         Some(run) => run.clone(),
-        None => Run::create(&arguments.runs, &settings.name, &settings.text)?,
+        None => {
+            let build = |vb| Network::new(&config.model, vb);
+            weights::check(config.weights.as_ref(), &Network::weight_names(&config.model), build)?;
+            Run::create(&arguments.runs, &settings.name, &settings.text)?
+        }
     };
     println!("run folder  {}", run.folder().display());
     let start = Instant::now();

@@ -1,6 +1,9 @@
-use candle_core::{DType, Device};
-use candle_nn::VarBuilder;
+use std::path::Path;
+
+use candle_core::DType;
 use sconce_models::{DeepLabV3, HairPspNet, deeplab_v3, hair_pspnet};
+use sconce_runs::{write_pytorch, write_safetensors};
+use sconce_tensors::testing::{Golden, fill, hashed_signed};
 
 use super::*;
 
@@ -138,4 +141,62 @@ fn the_command_line_becomes_a_table() {
     let arguments = WeightsArguments { weights: Some("1.5".into()), replace_classifier: true };
     assert_eq!(arguments.changes(), ["weights.file=\"1.5\"", "weights.replace-classifier=true"]);
     assert!(WeightsArguments::default().changes().is_empty());
+}
+
+/// Writes the tensors that `map` knows to a file under its names, sets them to 0, loads the file and compares the logits of the
+/// reference's first image.
+fn check_golden(
+    golden: &str,
+    parameters: &Parameters,
+    names: &WeightNames,
+    map: usize,
+    write: impl Fn(&Path, &[(String, Tensor)]),
+    logits: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
+) {
+    fill(parameters).unwrap();
+    let theirs = |(name, tensor): (String, Tensor)| Some((names.key_maps[map].theirs(&name)?, tensor));
+    let tensors: Vec<_> = parameters.tensors().into_iter().filter_map(theirs).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights");
+    write(&path, &tensors);
+    for (_, var) in parameters.all().iter().filter(|(name, _)| names.key_maps[map].theirs(name).is_some()) {
+        var.set(&var.zeros_like().unwrap()).unwrap();
+    }
+    let report = put(parameters, read_weights(&path).unwrap(), false, names).unwrap();
+    assert_eq!((report.scheme, report.unused.len()), (names.key_maps[map].name, 0));
+    assert_eq!(report.missing.len() + tensors.len(), report.parameters);
+
+    let path = format!("../models/tests/golden/{golden}.safetensors");
+    let golden = Golden::open(Path::new(&path)).unwrap();
+    let side = |i: usize| golden.attrs()["size"][i].as_u64().unwrap() as usize;
+    let image = hashed_signed("image", (2, 3, side(0), side(1)), 2.0).narrow(0, 0, 1).unwrap();
+    let (got, want) = (logits(&image).unwrap(), golden.tensor("eval.logits").unwrap());
+    let worst = |t: &Tensor| t.abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+    let number = |t: Tensor| t.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap();
+    let double = |t: &Tensor| t.to_dtype(DType::F64).unwrap();
+    let deviation = number(worst(&(double(&got) - double(&want)).unwrap())) / number(worst(&want));
+    let allowed = 1e-4_f64.max(3.0 * golden.attrs()["float32_deviation"]["eval"].as_f64().unwrap());
+    assert!(deviation <= allowed, "deviation {deviation:e}, allowed {allowed:e}");
+}
+
+#[test]
+fn torchvisions_squeezenet_gives_the_reference_logits() {
+    let parameters = Parameters::new(0, &Device::Cpu);
+    let network = HairPspNet::new(&hair_pspnet::Config::pyramid(), parameters.builder()).unwrap();
+    let write = |path: &Path, tensors: &[(String, Tensor)]| write_pytorch(path, tensors).unwrap();
+    let names = HairPspNet::weight_names();
+    check_golden("hair_pspnet", &parameters, &names, 0, write, |image| {
+        Ok(network.forward_t(image, false)?.logits)
+    });
+}
+
+#[test]
+fn torchvisions_deeplab_gives_the_reference_logits() {
+    let parameters = Parameters::new(0, &Device::Cpu);
+    let network = DeepLabV3::new(&deeplab_v3::Config::resnet101(21), parameters.builder()).unwrap();
+    let write = |path: &Path, tensors: &[(String, Tensor)]| write_safetensors(path, tensors).unwrap();
+    let names = DeepLabV3::weight_names();
+    check_golden("deeplabv3_r101", &parameters, &names, 0, write, |image| {
+        Ok(network.forward_t(image, false)?.logits)
+    });
 }

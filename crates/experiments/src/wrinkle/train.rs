@@ -50,7 +50,11 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
     check_data(&config)?;
     let run = match &settings.run {
         Some(run) => run.clone(),
-        None => Run::create_labelled(&arguments.runs, &settings.name, config.loss.name(), &settings.text)?,
+        None => {
+            let build = |vb| Unet::new(&config.model, vb);
+            weights::check(config.weights.as_ref(), &Unet::weight_names(), build)?;
+            Run::create_labelled(&arguments.runs, &settings.name, config.loss.name(), &settings.text)?
+        }
     };
     println!("run folder  {}", run.folder().display());
     let start = Instant::now();

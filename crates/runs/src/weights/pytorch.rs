@@ -5,6 +5,7 @@ pub(super) mod legacy;
 mod state_dict;
 mod storage;
 mod strided;
+pub(super) mod write;
 
 use std::collections::BTreeMap;
 use std::path::Path;

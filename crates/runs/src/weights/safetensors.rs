@@ -1,12 +1,15 @@
 //! Weights in safetensors files: our checkpoints, and files of any other program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
 use super::tensor;
+use crate::atomic::write_atomically;
+use crate::checkpoint::unsupported;
 use crate::{Checkpoint, Error};
 
 /// In a [`Checkpoint`], of the network's tensors.
@@ -33,4 +36,17 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
         tensors.insert(name.to_owned(), tensor);
     }
     Ok(tensors)
+}
+
+/// Writes tensors by name, without the checksum of a [`Checkpoint`].
+///
+/// # Errors
+///
+/// The file cannot be written; an earlier one is then as it was.
+pub fn write_safetensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), Error> {
+    // Hugging Face's libraries look for the name of a framework.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let tensors = tensors.iter().map(|(name, tensor)| (name, tensor));
+    let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| unsupported("the weights", e))?;
+    write_atomically(path, |file| file.write_all(&bytes))
 }

@@ -70,3 +70,13 @@ fn a_hash_is_that_of_sha256sum() {
     let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(file_sha256(&path).unwrap(), expected);
 }
+
+#[test]
+fn written_safetensors_are_read_by_others_and_here() {
+    let (_folder, path) = file(&[]);
+    let weight = Tensor::new(&[[1_f32, 2.0], [3.0, 4.0]], &Device::Cpu).unwrap().t().unwrap();
+    write_safetensors(&path, &[("a.weight".to_owned(), weight.clone())]).unwrap();
+    assert_eq!(values(&read_weights(&path).unwrap()["a.weight"]), values(&weight));
+    let others = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    assert_eq!(values(&others["a.weight"]), [1.0, 3.0, 2.0, 4.0]);
+}

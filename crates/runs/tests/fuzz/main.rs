@@ -1,4 +1,6 @@
-//! Hostile checkpoints. How to search longer: the documentation of `sconce-fuzz`.
+//! Hostile checkpoints and weight files. How to search longer: the documentation of `sconce-fuzz`.
+
+mod weights;
 
 use candle_core::{DType, Device, Tensor};
 use sconce_fuzz::{EXTREMES, Random, Target, damage_bytes, damage_text};

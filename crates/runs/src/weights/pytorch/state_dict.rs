@@ -29,41 +29,96 @@ const DEEPEST: usize = 4;
 
 /// The tensors of the state dict that a pickle is or holds, by name. The error tells what the pickle is instead.
 pub(super) fn places<'a>(pickle: &Pickle<'a>) -> Result<Vec<(String, Place<'a>)>, String> {
-    let found = find(pickle, pickle.root, DEEPEST)?;
     let mut walk = Walk { pickle, left: 4 * pickle.len(), places: Vec::new() };
+    let found = walk.find(pickle.root, DEEPEST)?;
     walk.collect(found, "", DEEPEST_MODULE)?;
     Ok(walk.places)
 }
 
-/// The dictionary whose values are tensors.
-fn find(pickle: &Pickle, id: Id, depth: usize) -> Result<Id, String> {
-    if script_attributes(pickle, id).is_some() {
-        return Ok(id);
+/// A module inside a module, and so on: no network is deeper.
+const DEEPEST_MODULE: usize = 64;
+
+/// No parameter's name is longer, in bytes.
+const LONGEST_NAME: usize = 1000;
+
+struct Walk<'p, 'a> {
+    pickle: &'p Pickle<'a>,
+    /// Items to look at before it is clear that they are far more than the file holds.
+    left: usize,
+    places: Vec<(String, Place<'a>)>,
+}
+
+impl<'a> Walk<'_, 'a> {
+    /// The dictionary whose values are tensors.
+    fn find(&mut self, id: Id, depth: usize) -> Result<Id, String> {
+        let pickle = self.pickle;
+        if script_attributes(pickle, id).is_some() {
+            return Ok(id);
+        }
+        let Some(items) = self.items(id)? else { return Err(whole_object(pickle, id)) };
+        let values: Vec<(&str, Id)> =
+            items.iter().filter_map(|&(key, value)| Some((pickle.text(key)?, value))).collect();
+        if values.iter().any(|&(_, value)| is_tensor(pickle, value)) {
+            return Ok(id);
+        }
+        let depth = depth.checked_sub(1).ok_or_else(|| none_found(&values))?;
+        let known = KEYS.iter().find_map(|&known| values.iter().find(|(key, _)| *key == known));
+        if let Some(&(_, value)) = known {
+            return self.find(value, depth);
+        }
+        self.only_holder(&values)
     }
-    let Some(items) = pickle.items(id) else { return Err(whole_object(pickle, id)) };
-    let values: Vec<(&str, Id)> =
-        items.iter().filter_map(|&(key, value)| Some((pickle.text(key)?, value))).collect();
-    if values.iter().any(|&(_, value)| is_tensor(pickle, value)) {
-        return Ok(id);
+
+    /// The one among `values` whose values are tensors.
+    fn only_holder(&mut self, values: &[(&str, Id)]) -> Result<Id, String> {
+        let mut only: Option<(&str, Id)> = None;
+        for &(key, value) in values {
+            let items = self.items(value)?.unwrap_or_default();
+            if !items.iter().any(|&(_, value)| is_tensor(self.pickle, value)) {
+                continue;
+            }
+            if let Some((first, _)) = only {
+                return Err(format!(
+                    "it holds several sets of weights, such as '{first}' and '{key}'; save one of them to a file of its own"
+                ));
+            }
+            only = Some((key, value));
+        }
+        only.map(|(_, value)| value).ok_or_else(|| none_found(values))
     }
-    let depth = depth.checked_sub(1).ok_or_else(|| none_found(&values))?;
-    let known = KEYS.iter().find_map(|&known| values.iter().find(|(key, _)| *key == known));
-    if let Some(&(_, value)) = known {
-        return find(pickle, value, depth);
+
+    /// The tensors of a dictionary, or of a module and those inside it.
+    fn collect(&mut self, id: Id, prefix: &str, depth: usize) -> Result<(), String> {
+        let pickle = self.pickle;
+        let is_script = script_attributes(pickle, id).is_some();
+        let attributes = script_attributes(pickle, id).unwrap_or(id);
+        for (key, value) in self.items(attributes)?.unwrap_or_default() {
+            let Some(key) = pickle.text(key).filter(|key| !key.ends_with(UNUSED)) else { continue };
+            if prefix.len() + key.len() > LONGEST_NAME {
+                return Err(format!("the name {prefix}{key:.60}… has more than {LONGEST_NAME} bytes"));
+            }
+            let name = format!("{prefix}{key}");
+            if let Some(place) = place(pickle, value).map_err(|why| format!("the tensor '{name}': {why}"))? {
+                self.places.push((name, place));
+            } else if is_script && script_attributes(pickle, value).is_some() {
+                let depth = depth.checked_sub(1).ok_or("its modules lie too deep in each other")?;
+                self.collect(value, &format!("{name}."), depth)?;
+            }
+        }
+        Ok(())
     }
-    let mut holders = values.iter().filter(|&&(_, value)| holds_tensors(pickle, value));
-    match (holders.next(), holders.next()) {
-        (Some(&(_, only)), None) => Ok(only),
-        (Some((first, _)), Some((second, _))) => Err(format!(
-            "it holds several sets of weights, such as '{first}' and '{second}'; save one of them to a file of its own"
-        )),
-        (None, _) => Err(none_found(&values)),
+
+    /// Keys and values of a dictionary.
+    fn items(&mut self, id: Id) -> Result<Option<Vec<(Id, Id)>>, String> {
+        let items = self.pickle.items(id);
+        let count = 1 + items.as_ref().map_or(0, Vec::len);
+        self.left = self.left.checked_sub(count).ok_or("its parts repeat each other without end")?;
+        Ok(items)
     }
 }
 
-fn holds_tensors(pickle: &Pickle, id: Id) -> bool {
-    pickle.items(id).is_some_and(|items| items.iter().any(|&(_, value)| is_tensor(pickle, value)))
-}
+/// What batch norm counts, for a kind of averages that nobody uses.
+const UNUSED: &str = "num_batches_tracked";
 
 fn none_found(values: &[(&str, Id)]) -> String {
     let keys: Vec<&str> = values.iter().take(8).map(|(key, _)| *key).collect();
@@ -96,50 +151,12 @@ fn class<'a>(pickle: &Pickle<'a>, id: Id) -> Option<(&'a str, &'a str)> {
     pickle.global(class)
 }
 
-/// The attributes of a TorchScript module.
-fn script_attributes(pickle: &Pickle, id: Id) -> Option<Vec<(Id, Id)>> {
+/// The attributes of a TorchScript module, a dictionary.
+fn script_attributes(pickle: &Pickle, id: Id) -> Option<Id> {
     let call = pickle.call(id)?;
     let (module, _) = pickle.global(call.of)?;
-    if module.starts_with("__torch__") { pickle.items(call.state?) } else { None }
+    if module.starts_with("__torch__") { call.state } else { None }
 }
-
-/// A module inside a module, and so on: no network is deeper.
-const DEEPEST_MODULE: usize = 64;
-
-struct Walk<'p, 'a> {
-    pickle: &'p Pickle<'a>,
-    /// Values to look at before it is clear that they form circles.
-    left: usize,
-    places: Vec<(String, Place<'a>)>,
-}
-
-impl Walk<'_, '_> {
-    /// The tensors of a dictionary, or of a module and those inside it.
-    fn collect(&mut self, id: Id, prefix: &str, depth: usize) -> Result<(), String> {
-        let pickle = self.pickle;
-        let script = script_attributes(pickle, id);
-        let is_script = script.is_some();
-        let items = script.or_else(|| pickle.items(id)).unwrap_or_default();
-        for (key, value) in items {
-            self.left = self.left.checked_sub(1).ok_or("its parts hold each other")?;
-            let Some(key) = pickle.text(key) else { continue };
-            let name = format!("{prefix}{key}");
-            if name.ends_with(UNUSED) {
-                continue;
-            }
-            if let Some(place) = place(pickle, value).map_err(|why| format!("the tensor '{name}': {why}"))? {
-                self.places.push((name, place));
-            } else if is_script && script_attributes(pickle, value).is_some() {
-                let depth = depth.checked_sub(1).ok_or("its modules lie too deep in each other")?;
-                self.collect(value, &format!("{name}."), depth)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What batch norm counts, for a kind of averages that nobody uses.
-const UNUSED: &str = "num_batches_tracked";
 
 fn is_tensor(pickle: &Pickle, id: Id) -> bool {
     !matches!(place(pickle, id), Ok(None))

@@ -44,9 +44,8 @@ impl Kind {
             "LongStorage" => Self::Integer(8),
             "IntStorage" | "QInt32Storage" => Self::Integer(4),
             "ShortStorage" => Self::Integer(2),
-            "CharStorage" | "ByteStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage" => {
-                Self::Integer(1)
-            }
+            "CharStorage" | "ByteStorage" | "UntypedStorage" | "BoolStorage" | "QInt8Storage"
+            | "QUInt8Storage" => Self::Integer(1),
             "ComplexFloatStorage" => Self::Complex(8),
             "ComplexDoubleStorage" => Self::Complex(16),
             _ => return None,
