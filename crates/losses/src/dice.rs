@@ -34,7 +34,8 @@ pub fn dice_classes(logits: &Tensor, labels: &Tensor, smooth: f64, ignore: u8) -
     of(Overlap::of_classes(logits, labels, ignore)?, smooth)
 }
 
-fn of(overlap: Overlap, smooth: f64) -> Result<Tensor> {
+/// The loss from its sums.
+pub(crate) fn of(overlap: Overlap, smooth: f64) -> Result<Tensor> {
     let Overlap { both, predicted, truth } = overlap;
     1.0 - (both.affine(2.0, smooth)? / (predicted + (truth + smooth))?)?
 }

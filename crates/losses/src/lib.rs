@@ -42,6 +42,7 @@
 pub mod agrnet;
 mod binary_focal;
 mod boundary;
+pub mod classes;
 mod combined;
 mod cross_entropy;
 mod dice;
@@ -57,6 +58,7 @@ mod weighted_bce;
 pub use agrnet::agrnet;
 pub use binary_focal::binary_focal;
 pub use boundary::boundary_attention;
+pub use classes::classes;
 pub use combined::combined;
 pub use cross_entropy::{cross_entropy, cross_entropy_weighted};
 pub use dice::{dice, dice_classes};
