@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use image::{GrayImage, RgbImage};
 use sconce_data::write_rgb_png;
-use sconce_runs::{Colour, Lowest, comparison, comparison_with_errors, contact_sheet};
+use sconce_runs::{Colour, Lowest, comparison_of_several, comparison_of_several_with_errors, contact_sheet};
 
 /// How many of each.
 #[derive(Debug, Clone, Copy)]
@@ -50,9 +50,15 @@ impl Gallery {
 
     /// Writes or keeps the image's pictures if they are among those wanted.
     pub(crate) fn show(&mut self, shown: Shown) -> Result<()> {
+        self.show_several(shown, &[])
+    }
+
+    /// The same with further predictions beside the first.
+    pub(crate) fn show_several(&mut self, shown: Shown, further: &[&GrayImage]) -> Result<()> {
         let Shown { index, id, score, image, truth, predicted } = shown;
+        let predictions = &[&[predicted], further].concat();
         if index < self.wanted.first {
-            let picture = comparison(image, truth, predicted, &self.colours)?;
+            let picture = comparison_of_several(image, truth, predictions, &self.colours)?;
             write_picture(&self.folder.join(OVERLAYS).join(format!("{id}.png")), &picture)?;
             if self.sheet.len() < ON_THE_SHEET {
                 self.sheet.push(picture);
@@ -60,7 +66,8 @@ impl Gallery {
         }
         let colours = &self.colours;
         let draw = || -> Result<Named> {
-            Ok((id.to_owned(), comparison_with_errors(image, truth, predicted, colours)?))
+            let picture = comparison_of_several_with_errors(image, truth, predictions, colours)?;
+            Ok((id.to_owned(), picture))
         };
         if let Some(score) = score {
             self.worst.offer(score, draw)?;

@@ -83,7 +83,8 @@ pub use memory::{available_memory, peak_memory};
 pub use npy::write_npy;
 pub use palette::{Colour, palette};
 pub use picture::{
-    FALSE_ALARM, HIT, MISS, comparison, comparison_with_errors, contact_sheet, error_map, hits, overlay,
+    FALSE_ALARM, HIT, MISS, comparison, comparison_of_several, comparison_of_several_with_errors,
+    comparison_with_errors, contact_sheet, error_map, hits, overlay,
 };
 pub use plot::{PlotConfig, plot, plot_shares};
 pub use progress::{Progress, ProgressLine, StepTime, clock};

@@ -48,12 +48,21 @@ pub fn comparison(
     prediction: &GrayImage,
     palette: &[Colour],
 ) -> Result<RgbImage, Error> {
-    check_sizes(image, truth)?;
-    check_sizes(image, prediction)?;
-    let factor = factor(image);
-    let image = &enlarge(image, factor);
-    let over = |labels| overlay(image, &enlarge_labels(labels, factor), palette, ALPHA);
-    Ok(contact_sheet(&[image.clone(), over(truth)?, over(prediction)?], 3))
+    comparison_of_several(image, truth, &[prediction], palette)
+}
+
+/// As [`comparison`], of several predictions, three pictures in a row.
+///
+/// # Errors
+///
+/// The maps differ from the image in size.
+pub fn comparison_of_several(
+    image: &RgbImage,
+    truth: &GrayImage,
+    predictions: &[&GrayImage],
+    palette: &[Colour],
+) -> Result<RgbImage, Error> {
+    Ok(contact_sheet(&beside(image, truth, predictions, palette)?, 3))
 }
 
 /// A [`comparison`] with the [`error_map`] as its fourth part.
@@ -67,15 +76,43 @@ pub fn comparison_with_errors(
     prediction: &GrayImage,
     palette: &[Colour],
 ) -> Result<RgbImage, Error> {
-    let parts = comparison(image, truth, prediction, palette)?;
+    comparison_of_several_with_errors(image, truth, &[prediction], palette)
+}
+
+/// A [`comparison_of_several`] with the [`error_map`] of each of them, four pictures in a row.
+///
+/// # Errors
+///
+/// The maps differ from the image in size.
+pub fn comparison_of_several_with_errors(
+    image: &RgbImage,
+    truth: &GrayImage,
+    predictions: &[&GrayImage],
+    palette: &[Colour],
+) -> Result<RgbImage, Error> {
+    let mut pictures = beside(image, truth, predictions, palette)?;
     let factor = factor(image);
-    let enlarged =
-        (enlarge(image, factor), enlarge_labels(truth, factor), enlarge_labels(prediction, factor));
-    let errors = error_map(&enlarged.0, &enlarged.1, &enlarged.2, palette.len())?;
-    let mut sheet = RgbImage::from_pixel(parts.width() + GAP + errors.width(), parts.height(), BETWEEN);
-    replace(&mut sheet, &parts, 0, 0);
-    replace(&mut sheet, &errors, (parts.width() + GAP).into(), 0);
-    Ok(sheet)
+    let (image, truth) = (enlarge(image, factor), enlarge_labels(truth, factor));
+    for prediction in predictions {
+        pictures.push(error_map(&image, &truth, &enlarge_labels(prediction, factor), palette.len())?);
+    }
+    Ok(contact_sheet(&pictures, 4))
+}
+
+/// The enlarged image, and the truth and each prediction laid over it.
+fn beside(
+    image: &RgbImage,
+    truth: &GrayImage,
+    predictions: &[&GrayImage],
+    palette: &[Colour],
+) -> Result<Vec<RgbImage>, Error> {
+    let maps = || std::iter::once(&truth).chain(predictions);
+    maps().try_for_each(|map| check_sizes(image, map))?;
+    let factor = factor(image);
+    let image = enlarge(image, factor);
+    let over = maps().map(|map| overlay(&image, &enlarge_labels(map, factor), palette, ALPHA));
+    let over = over.collect::<Result<Vec<_>, _>>()?;
+    Ok(std::iter::once(image).chain(over).collect())
 }
 
 /// The image in pale gray with every wrong pixel in red. Pixels whose true label is none of the `classes`, such as an
