@@ -113,13 +113,16 @@ pub(crate) struct RunArguments {
     /// best, last, epoch-N, or a file [default: best; for wrinkles the highest epoch]
     #[arg(long, value_name = "best|last|epoch-N|FILE")]
     checkpoint: Option<String>,
+    /// Change one key of the run's [test] or [crf] for this once, such as test.flip=true; may stand several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 impl RunArguments {
     /// A run, and the checkpoint that is used of its kind unless told otherwise.
     fn of(run: &Run) -> Self {
         let runs = PathBuf::new();
-        Self { experiment: run.name(), runs, run: Some(run.folder().to_owned()), checkpoint: None }
+        Self { experiment: run.name(), runs, run: Some(run.folder().to_owned()), checkpoint: None, set: Vec::new() }
     }
 
     /// The checkpoint that the user named, if any.
@@ -202,12 +205,15 @@ pub(crate) struct PredictArguments {
     /// Folder for the results [default: predictions/ in the run]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Also write the logits, (classes, height, width) float32, as npy; of wrinkles and hair the probabilities
+    /// Also write the logits, (classes, height, width) float32, as npy; of wrinkles, hair and PASCAL VOC the probabilities
     #[arg(long)]
     pub(crate) logits: bool,
     /// Also write the picture with its hair in this colour; lightness stays. For hair networks
     #[arg(long, value_name = "#RRGGBB")]
     pub(crate) recolour: Option<Colour>,
+    /// Also write what the CRF of the run's config makes of the result; only of PASCAL VOC
+    #[arg(long)]
+    pub(crate) crf: bool,
 }
 
 /// Red, green and blue, written `#8a2be2` or `8a2be2`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sconce_fuzz::{Random, Target, damage_text};
 
 use crate::settings::{Experiment, Settings};
-use crate::{agrnet, hair, wrinkle};
+use crate::{agrnet, hair, voc, wrinkle};
 
 /// A first line of this kind is a change, as `--set` gives it; to TOML it is a comment.
 const CHANGE: &str = "#--set ";
@@ -56,6 +56,7 @@ fn read(path: &Path) -> anyhow::Result<()> {
     match settings.experiment()? {
         Experiment::Agrnet => settings.parse::<agrnet::Config>().map(drop),
         Experiment::Hair => hair::Config::read(&settings).map(drop),
+        Experiment::Voc => voc::Config::read(&settings).map(drop),
         Experiment::Wrinkle => wrinkle::Config::read(&settings).map(drop),
     }
 }

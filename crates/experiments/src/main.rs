@@ -35,6 +35,7 @@ mod summary;
 mod synth;
 mod tally;
 mod verbs;
+mod voc;
 mod weights;
 mod wrinkle;
 

@@ -16,6 +16,7 @@ use crate::cli::{RunArguments, TrainArguments};
 pub(crate) enum Experiment {
     Agrnet,
     Hair,
+    Voc,
     Wrinkle,
 }
 
@@ -44,7 +45,16 @@ impl Settings {
 
     /// The resolved config of a finished or interrupted run.
     pub(crate) fn of_run(arguments: &RunArguments) -> Result<Self> {
-        Self::open_run(&arguments.experiment, &arguments.runs, arguments.run.as_deref())
+        let mut settings = Self::open_run(&arguments.experiment, &arguments.runs, arguments.run.as_deref())?;
+        if let Some(change) =
+            arguments.set.iter().find(|change| !AFTERWARDS.iter().any(|table| change.starts_with(table)))
+        {
+            bail!(
+                "--set {change}: of a trained run only keys of [test] and [crf] can be changed, such as test.flip=true"
+            );
+        }
+        settings.text = changed(&settings.text, &arguments.set)?;
+        Ok(settings)
     }
 
     /// `configs/NAME.toml` or a path, with changes.
@@ -96,6 +106,9 @@ impl Settings {
             .map_err(|error| anyhow!("in {}: {}", self.source.display(), error.to_string().trim_end()))
     }
 }
+
+/// Beginnings of the keys that say how a trained network is used.
+const AFTERWARDS: [&str; 2] = ["test.", "crf."];
 
 fn config_path(experiment: &str) -> Result<PathBuf> {
     let given = PathBuf::from(experiment);

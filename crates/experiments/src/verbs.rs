@@ -6,13 +6,14 @@ use sconce_models::{Agrnet, Unet, WeightNames};
 use crate::cli::{EvalArguments, PredictArguments, SummaryArguments, TrainArguments};
 use crate::interrupt::Interrupt;
 use crate::settings::{Experiment, Settings};
-use crate::{agrnet, hair, wrinkle};
+use crate::{agrnet, hair, voc, wrinkle};
 
 /// Trains a new run, or that of the settings from where it stopped.
 pub(crate) fn train(settings: &Settings, arguments: &TrainArguments, interrupt: &Interrupt) -> Result<()> {
     match settings.experiment()? {
         Experiment::Agrnet => agrnet::train::run(settings, arguments, interrupt),
         Experiment::Hair => hair::train::run(settings, arguments, interrupt),
+        Experiment::Voc => voc::train::run(settings, arguments, interrupt),
         Experiment::Wrinkle => wrinkle::train::run(settings, arguments, interrupt),
     }
 }
@@ -22,6 +23,7 @@ pub(crate) fn evaluate(settings: &Settings, arguments: &EvalArguments) -> Result
     match settings.experiment()? {
         Experiment::Agrnet => agrnet::evaluate::run(settings, arguments),
         Experiment::Hair => hair::evaluate::run(settings, arguments),
+        Experiment::Voc => voc::evaluate::run(settings, arguments),
         Experiment::Wrinkle => wrinkle::evaluate::run(settings, arguments),
     }
 }
@@ -32,9 +34,13 @@ pub(crate) fn predict(settings: &Settings, arguments: &PredictArguments) -> Resu
     if arguments.recolour.is_some() && experiment != Experiment::Hair {
         bail!("--recolour is for hair networks, such as figaro-pspnet; {} is none", settings.name);
     }
+    if arguments.crf && experiment != Experiment::Voc {
+        bail!("--crf is for networks of classes, such as voc-small; {} is none", settings.name);
+    }
     match experiment {
         Experiment::Agrnet => agrnet::predict::run(settings, arguments),
         Experiment::Hair => hair::predict::run(settings, arguments),
+        Experiment::Voc => voc::predict::run(settings, arguments),
         Experiment::Wrinkle => wrinkle::predict::run(settings, arguments),
     }
 }
@@ -53,6 +59,7 @@ pub(crate) fn summarise(settings: &Settings, arguments: &SummaryArguments) -> Re
     match settings.experiment()? {
         Experiment::Agrnet => agrnet::summarise(settings, arguments),
         Experiment::Hair => hair::summarise(settings, arguments),
+        Experiment::Voc => voc::summarise(settings, arguments),
         Experiment::Wrinkle => wrinkle::summarise(settings, arguments),
     }
 }

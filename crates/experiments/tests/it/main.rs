@@ -7,6 +7,7 @@ mod mistakes;
 mod not_finite;
 mod torture;
 mod visible;
+mod voc;
 mod weights;
 mod whole_run;
 mod wrinkle;
