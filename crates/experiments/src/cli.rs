@@ -122,7 +122,13 @@ impl RunArguments {
     /// A run, and the checkpoint that is used of its kind unless told otherwise.
     fn of(run: &Run) -> Self {
         let runs = PathBuf::new();
-        Self { experiment: run.name(), runs, run: Some(run.folder().to_owned()), checkpoint: None, set: Vec::new() }
+        Self {
+            experiment: run.name(),
+            runs,
+            run: Some(run.folder().to_owned()),
+            checkpoint: None,
+            set: Vec::new(),
+        }
     }
 
     /// The checkpoint that the user named, if any.

@@ -50,6 +50,7 @@ pub(crate) fn weight_names(settings: &Settings) -> Result<WeightNames> {
     Ok(match settings.experiment()? {
         Experiment::Agrnet => Agrnet::weight_names(),
         Experiment::Hair => hair::weight_names(settings)?,
+        Experiment::Voc => voc::weight_names(settings)?,
         Experiment::Wrinkle => Unet::weight_names(),
     })
 }

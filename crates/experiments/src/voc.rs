@@ -20,6 +20,7 @@ use candle_nn::VarBuilder;
 use image::{GrayImage, RgbImage};
 use sconce_data::{Batch, Dataset, OnlyLabels, Split, augment, folder, loader, voc};
 use sconce_losses::classes as loss;
+use sconce_models::WeightNames;
 use sconce_optim::plateau::Mode;
 use sconce_optim::{self as optim, Warmup, schedule};
 use sconce_runs::{Colour, Run, Which, palette};
@@ -191,6 +192,11 @@ fn labels(scores: &Tensor) -> Result<GrayImage> {
     let labels = label_map(scores)?.flatten_all()?.to_vec1::<u8>()?;
     GrayImage::from_raw(u32::try_from(width)?, u32::try_from(height)?, labels)
         .context("a label map of the image's size")
+}
+
+/// What files of other programs call the parameters of the config's network.
+pub(crate) fn weight_names(settings: &Settings) -> Result<WeightNames> {
+    Ok(Config::read(settings)?.model.weight_names())
 }
 
 /// Prints parameters and multiply-adds per stage, and what memory training and prediction need.
