@@ -19,7 +19,7 @@ use crate::label::{Indices, is_label, read_indices};
 use crate::mask_values::read_as;
 use crate::presence::Presence;
 use crate::rgb::read_rgb;
-use same::{Fingerprint, Hashing};
+use same::Fingerprint;
 
 /// What to hold edge maps against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +38,8 @@ pub enum Edges {
 /// Memory grows by some 100 bytes an item, beside the names of its files.
 #[must_use]
 pub fn check(set: &Inventory, edges: Edges, progress: &(dyn Fn() + Sync)) -> Vec<Defect> {
-    let hashing = Hashing::new();
     let look = |item: &Item| {
-        let finding = look_at(set, item, edges, &hashing);
+        let finding = look_at(set, item, edges);
         progress();
         finding
     };
@@ -65,7 +64,7 @@ struct Finding {
     fingerprint: Option<Fingerprint>,
 }
 
-fn look_at(set: &Inventory, item: &Item, edges: Edges, hashing: &Hashing) -> Finding {
+fn look_at(set: &Inventory, item: &Item, edges: Edges) -> Finding {
     let mut defects = Vec::new();
     let classes = set.class_count();
     let image = keep(read_rgb(&item.image), &mut defects);
@@ -87,7 +86,7 @@ fn look_at(set: &Inventory, item: &Item, edges: Edges, hashing: &Hashing) -> Fin
         defects.extend(mismatch);
     }
     let labels = labels.map(|labels| Presence::of(&labels));
-    let fingerprint = image.and_then(|image| hashing.fingerprint(&image));
+    let fingerprint = image.and_then(|image| Fingerprint::of(&image));
     Finding { defects, labels, fingerprint }
 }
 

@@ -5,7 +5,6 @@
 //! thumbnails of 32 x 32. The first two are kept in memory; the last tells alike faces from one face.
 
 use image::RgbImage;
-use image_hasher::{FilterType, HashAlg, Hasher, HasherConfig};
 use rayon::prelude::*;
 
 use crate::dataset::Split;
@@ -35,36 +34,27 @@ pub(super) struct Fingerprint {
     cells: [u8; 48],
 }
 
-/// Makes fingerprints.
-pub(super) struct Hashing(Hasher<[u8; 8]>);
-
-impl Hashing {
-    pub(super) fn new() -> Self {
-        let config = HasherConfig::with_bytes_type::<[u8; 8]>();
-        Self(
-            config
-                .hash_size(8, 8)
-                .hash_alg(HashAlg::Gradient)
-                .resize_filter(FilterType::Triangle)
-                .to_hasher(),
-        )
-    }
-
-    /// None for a picture without pixels.
-    pub(super) fn fingerprint(&self, image: &RgbImage) -> Option<Fingerprint> {
-        // The hash is taken of the thumbnail, which the fast resizer makes of a large picture.
-        let thumbnail = thumbnail(image)?;
-        let hash = u64::from_le_bytes(self.0.hash_image(&thumbnail).into_inner());
-        let cells = resize_image(&thumbnail, (4, 4)).ok()?;
-        Some(Fingerprint { hash, cells: cells.as_raw().as_slice().try_into().ok()? })
-    }
-}
-
 impl Fingerprint {
+    /// None for a picture without pixels.
+    pub(super) fn of(image: &RgbImage) -> Option<Self> {
+        // Both are taken of the thumbnail, which the fast resizer makes of a large picture.
+        let thumbnail = thumbnail(image)?;
+        let cells = resize_image(&thumbnail, (4, 4)).ok()?;
+        Some(Self { hash: gradients(&thumbnail)?, cells: cells.as_raw().as_slice().try_into().ok()? })
+    }
+
     fn resembles(&self, other: &Self) -> bool {
         (self.hash ^ other.hash).count_ones() <= HASH_BITS
             && difference(&self.cells, &other.cells) <= CELL_LEVELS * self.cells.len() as u64
     }
+}
+
+/// A bit for each of 8 x 8 gray cells: whether it is darker than the cell to its right.
+fn gradients(image: &RgbImage) -> Option<u64> {
+    let gray = image::imageops::grayscale(&resize_image(image, (8, 9)).ok()?);
+    let rows = gray.as_raw().chunks_exact(9);
+    let bits = rows.flat_map(|row| row.windows(2).map(|pair| u64::from(pair[0] < pair[1])));
+    Some(bits.fold(0, |hash, bit| hash << 1 | bit))
 }
 
 /// Each picture that is there earlier too: in another split, or anywhere where the set has no splits.
@@ -144,9 +134,8 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             items.push(item(format!("{index}-again"), path));
         }
-        let hashing = Hashing::new();
         let prints: Vec<_> =
-            items.iter().map(|item| hashing.fingerprint(&read_rgb(&item.image).unwrap())).collect();
+            items.iter().map(|item| Fingerprint::of(&read_rgb(&item.image).unwrap())).collect();
         let stem = |path: &std::path::Path| path.file_stem().unwrap().to_string_lossy().into_owned();
         let same = super::pictures(&items, &prints).into_iter().map(|defect| match defect {
             Defect::SameImage { file, other, .. } => (stem(&file), stem(&other)),
