@@ -1,9 +1,12 @@
 //! What happens to a sample between the file and the batch: size, place and colour, the same for every map.
 
+mod blur;
 mod crop;
 
+pub use blur::Blur;
 pub use crop::{Crop, Smaller};
 
+use blur::blurred;
 use image::{GrayImage, RgbImage, imageops};
 use rand::Rng;
 use serde::Deserialize;
@@ -36,6 +39,11 @@ pub struct Config {
     pub affine: Option<Affine>,
     /// A rotation by an angle drawn evenly; none without this table. It adds to that of `affine`.
     pub rotation: Option<Rotation>,
+    /// A random blur of the image; none without this table.
+    pub blur: Option<Blur>,
+    /// Red, green, blue, 0..=255, of the image beyond the picture, such as the mean that the network subtracts: black
+    /// without this key.
+    pub fill: Option<[u8; 3]>,
     /// Random colours; none without this table.
     pub colour: Option<Colour>,
 }
@@ -85,7 +93,16 @@ impl Config {
     /// Nothing random: only the size, given as `[rows, columns]`. This is what evaluation uses.
     #[must_use]
     pub fn resize_only(size: [usize; 2]) -> Self {
-        Self { size, flip: 0.0, crop: None, affine: None, rotation: None, colour: None }
+        Self {
+            size,
+            flip: 0.0,
+            crop: None,
+            affine: None,
+            rotation: None,
+            blur: None,
+            fill: None,
+            colour: None,
+        }
     }
 
     /// Checks every number against its range.
@@ -108,6 +125,9 @@ impl Config {
         if let Some(rotation) = &self.rotation {
             within("augment.rotation.limit", rotation.limit, 180.0)?;
         }
+        if let Some(blur) = &self.blur {
+            blur.check()?;
+        }
         if let Some(colour) = &self.colour {
             within("augment.colour.brightness", colour.brightness, 1.0)?;
             within("augment.colour.contrast", colour.contrast, 1.0)?;
@@ -120,7 +140,7 @@ impl Config {
     /// Prepares a sample. The result depends on the arguments alone: the random choices come from `seed`, `epoch` and
     /// `index`.
     ///
-    /// `maps` and `swaps` are the dataset's. Beyond the picture the image is black, labels are
+    /// `maps` and `swaps` are the dataset's. Beyond the picture the image has the colour `fill`, labels are
     /// [`VOID`](crate::VOID) and masks 0; the border of the picture makes no edge in a [`Map::Border`].
     ///
     /// # Errors
@@ -137,8 +157,9 @@ impl Config {
         let flips = rng.random_bool(self.flip);
         let geometry = self.geometry(&mut rng, sample.image.dimensions())?;
         let jitter = self.jitter(&mut rng);
+        let deviation = self.blur.map_or(0.0, |blur| blur.draw(&mut rng));
         let (Sample { image, targets }, geometry) = shown(sample, geometry);
-        let image = place_image(image, geometry, jitter)?;
+        let image = self.place_image(image, geometry, (jitter, deviation))?;
         let mut sample = Sample { image, targets: place_targets(targets, maps, geometry) };
         if flips {
             flip(&mut sample, maps, swaps);
@@ -166,6 +187,34 @@ impl Config {
             geometry.degrees += limit * (2.0 * rng.random::<f64>() - 1.0);
         }
         Ok(geometry)
+    }
+
+    /// Colours change and blur comes before a warp, so that what lies beyond the picture keeps its colour and out of it.
+    fn place_image(
+        &self,
+        image: RgbImage,
+        geometry: Geometry,
+        (jitter, deviation): (Jitter, f64),
+    ) -> Result<RgbImage, Error> {
+        let size = image.dimensions();
+        let shrink = geometry.shrink(size).floor();
+        let (width, height) = if geometry.is_resize() {
+            (geometry.width, geometry.height)
+        } else if shrink >= 2.0 {
+            // A warp looks at four pixels only: a picture that shrinks by two or more is first reduced by that.
+            reduced(size, shrink)
+        } else {
+            size
+        };
+        let mut image = if (width, height) == size {
+            image
+        } else {
+            resize_image(&image, (height as usize, width as usize))?
+        };
+        jitter.apply(&mut image);
+        let image = blurred(image, deviation * geometry.shrink((width, height)));
+        let fill = self.fill.unwrap_or_default();
+        Ok(if geometry.is_resize() { image } else { warp_image(&image, geometry, fill) })
     }
 
     fn jitter(&self, rng: &mut impl Rng) -> Jitter {
@@ -196,27 +245,6 @@ fn shown<const T: usize>(sample: Sample<T>, geometry: Geometry) -> (Sample<T>, G
     let image = imageops::crop_imm(&sample.image, left, top, width, height).to_image();
     let cut = |target: GrayImage| imageops::crop_imm(&target, left, top, width, height).to_image();
     (Sample { image, targets: sample.targets.map(cut) }, geometry)
-}
-
-/// Colours change before a warp, so that what lies beyond the picture stays black.
-fn place_image(image: RgbImage, geometry: Geometry, jitter: Jitter) -> Result<RgbImage, Error> {
-    let size = image.dimensions();
-    let shrink = geometry.shrink(size).floor();
-    let (width, height) = if geometry.is_resize() {
-        (geometry.width, geometry.height)
-    } else if shrink >= 2.0 {
-        // A warp looks at four pixels only: a picture that shrinks by two or more is first reduced by that.
-        reduced(size, shrink)
-    } else {
-        size
-    };
-    let mut image = if (width, height) == size {
-        image
-    } else {
-        resize_image(&image, (height as usize, width as usize))?
-    };
-    jitter.apply(&mut image);
-    Ok(if geometry.is_resize() { image } else { warp_image(&image, geometry) })
 }
 
 fn place_targets<const T: usize>(

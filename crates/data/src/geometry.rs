@@ -149,12 +149,12 @@ pub(crate) fn shrink_mask(mask: &GrayImage, width: u32, height: u32) -> GrayImag
     small
 }
 
-/// An image by bilinear interpolation, black beyond the picture. Its outermost pixels reach to its border, so that
-/// what is black is exactly what the label map calls void.
-pub(crate) fn warp_image(image: &RgbImage, geometry: Geometry) -> RgbImage {
+/// An image by bilinear interpolation, of one colour beyond the picture. Its outermost pixels reach to its border, so that
+/// what has that colour is exactly what the label map calls void.
+pub(crate) fn warp_image(image: &RgbImage, geometry: Geometry, fill: [u8; 3]) -> RgbImage {
     let mut warped = Vec::with_capacity(3 * area(geometry));
     geometry.places(image.dimensions(), |place| {
-        let colour = place.map_or([0; 3], |place| blend(image, place));
+        let colour = place.map_or(fill, |place| blend(image, place));
         warped.extend_from_slice(&colour);
     });
     RgbImage::from_raw(geometry.width, geometry.height, warped).unwrap_or_default()
@@ -234,7 +234,7 @@ mod tests {
     fn colours_between_pixels_are_interpolated() {
         let image = RgbImage::from_fn(4, 4, |x, y| Rgb([40 * x as u8, 40 * y as u8, 9]));
         let zoomed_in = Geometry { scale: 0.5, ..Geometry::resize(4, 4) };
-        let warped = warp_image(&image, zoomed_in);
+        let warped = warp_image(&image, zoomed_in, [0; 3]);
         // Output centres lie at 1.25, 1.75, 2.25 and 2.75 of the source, whose centres are 0.5, 1.5, 2.5 and 3.5.
         let row: Vec<u8> = (0..4).map(|x| warped.get_pixel(x, 0)[0]).collect();
         assert_eq!((row.as_slice(), warped.get_pixel(3, 2).0), ([30, 50, 70, 90].as_slice(), [90, 70, 9]));
@@ -274,7 +274,7 @@ mod tests {
             let labels = blocks(size.0, size.1, 8);
             let geometry = Geometry { scale, degrees, ..Geometry::resize(output.0, output.1) };
             let (warped, inside) = warp_labels(&labels, geometry);
-            let image = warp_image(&coloured(&labels), geometry);
+            let image = warp_image(&coloured(&labels), geometry, [0; 3]);
             // One source pixel reaches this many output pixels, on each side.
             let reach = (1.0 / geometry.shrink(size).min(1.0)).ceil() as u32 + 1;
             for (x, y, label) in warped.enumerate_pixels() {

@@ -25,7 +25,7 @@ pub struct Crop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Smaller {
-    /// It keeps its scale and lies anywhere in the window with equal chance. Beyond it the image is black, labels are
+    /// It keeps its scale and lies anywhere in the window with equal chance. Beyond it the image has the colour `augment.fill`, labels are
     /// [`VOID`](crate::VOID) and masks 0. (mmsegmentation pads at the right and below only.)
     Pad,
     /// The whole picture is stretched to the window.

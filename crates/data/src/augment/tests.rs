@@ -105,8 +105,8 @@ fn masks_of_their_own_are_resized_without_losing_lines() {
 fn a_warp_that_shrinks_does_not_alias() {
     let checks = RgbImage::from_fn(64, 64, |x, y| image::Rgb([200 * ((x + y) % 2) as u8; 3]));
     let turn = Geometry { degrees: 10.0, ..Geometry::resize(16, 16) };
-    let jitter = Jitter::NONE;
-    let small = place_image(checks, turn, jitter).unwrap();
+    let none = (Jitter::NONE, 0.0);
+    let small = Config::resize_only([1, 1]).place_image(checks, turn, none).unwrap();
     let middle = imageops::crop_imm(&small, 4, 4, 8, 8).to_image();
     assert!(middle.iter().all(|v| v.abs_diff(100) < 12), "{:?}", middle.as_raw());
 }
@@ -161,11 +161,11 @@ fn a_window_is_made_from_its_part_of_the_picture_alone() {
         let Sample { image, targets } = set.read(0).unwrap();
         let geometry =
             config.geometry(&mut stream(5, Purpose::Augment, 0, index), image.dimensions()).unwrap();
-        let whole = (warp_image(&image, geometry), warp_labels(&targets[0], geometry));
+        let whole = (warp_image(&image, geometry, [0; 3]), warp_labels(&targets[0], geometry));
         let (part, geometry) = shown(Sample { image: image.clone(), targets }, geometry);
         parts += usize::from(part.image.len() < image.len() / 2);
         assert_eq!(
-            (warp_image(&part.image, geometry), warp_labels(&part.targets[0], geometry)),
+            (warp_image(&part.image, geometry, [0; 3]), warp_labels(&part.targets[0], geometry)),
             whole,
             "{index}"
         );
@@ -187,4 +187,38 @@ fn settings_are_strict() {
     assert_eq!(wrong.check().unwrap_err().to_string(), "augment.flip: 1.5 is not within 0..=1");
     assert!(Config { flip: f64::NAN, ..wrong }.check().is_err());
     assert!(Config::resize_only([0, 4]).check().is_err());
+}
+
+#[test]
+fn a_turn_leaves_the_fill_where_labels_are_void() {
+    let labels = GrayImage::from_fn(60, 40, |x, y| Luma([((x / 9 + y / 7) % 4) as u8]));
+    let sample = Sample { image: coloured(&labels), targets: [labels.clone(), edge_map(&labels)] };
+    let fill = [124, 116, 105];
+    let config = Config {
+        crop: Some(Crop { scale: [0.5, 2.0], smaller: Smaller::Pad }),
+        rotation: Some(Rotation { limit: 10.0 }),
+        blur: Some(Blur { probability: 1.0, deviation: [0.6, 1.2] }),
+        fill: Some(fill),
+        ..Config::resize_only([48, 48])
+    };
+    let (mut beyond, mut turned) = (0, 0);
+    for epoch in 0..12 {
+        let out = config.apply(sample.clone(), &MAPS, &[], (1, epoch, 0)).unwrap();
+        let plain = Config { rotation: None, ..config.clone() };
+        turned += u32::from(plain.apply(sample.clone(), &MAPS, &[], (1, epoch, 0)).unwrap() != out);
+        for (pixel, label) in out.image.pixels().zip(out.targets[0].iter()) {
+            // No colour of the picture has as much of red and blue at once.
+            assert_eq!(pixel.0 == fill, *label == VOID, "{pixel:?} {label}");
+            beyond += u32::from(*label == VOID);
+        }
+    }
+    assert!(beyond > 1000 && turned == 12, "{beyond} {turned}");
+}
+
+#[test]
+fn blurs_out_of_range_are_named() {
+    let error = |config: Config| config.check().unwrap_err().to_string();
+    let plain = || Config::resize_only([8, 8]);
+    let blur = Some(Blur { probability: 1.0, deviation: [2.0, 1.0] });
+    assert!(error(Config { blur, ..plain() }).starts_with("augment.blur.deviation: [2, 1]"));
 }
