@@ -7,8 +7,8 @@
 //! [`Inventory`] finds all files of a set, for tools: [`check`] reads them and tells what is wrong, [`Stats`] counts pixels
 //! and classes, [`stratified_split`] divides a set, [`crop`] cuts faces out of photographs.
 //!
-//! [`faces`], [`hair`] and [`wrinkles`] are procedural sets, drawn from a seed; [`ridge_strength`] is the filter for dark lines that
-//! a network for wrinkles must beat.
+//! [`faces`], [`hair`], [`shapes`] and [`wrinkles`] are procedural sets, drawn from a seed; [`ridge_strength`] is the filter for
+//! dark lines that a network for wrinkles must beat.
 //!
 //! * Labels are read as stored indices ([`read_labels`]) and are never interpolated; 255 ([`VOID`]) is no class.
 //! * A batch depends on the seed, the epoch and its number alone, not on threads or timing.
@@ -94,6 +94,7 @@ mod random;
 mod resize;
 mod rgb;
 mod ridge;
+pub mod shapes;
 mod stats;
 mod stratify;
 pub mod strokes;
@@ -130,4 +131,4 @@ pub use stats::{SizeBin, Stats};
 pub use stratify::{Fractions, stratified_split};
 pub use texture::{texture_map, with_texture};
 pub use tiles::{Assembly, Tile, Tiles};
-pub use write::{write_folder, write_ids, write_nia};
+pub use write::{write_folder, write_ids, write_nia, write_voc};

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::error::Error;
@@ -45,6 +46,15 @@ pub fn write_rgb_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
         .write_to(&mut bytes, ImageFormat::Png)
         .map_err(|e| Error::io(path, "encode the picture", std::io::Error::other(e)))?;
     files::write_whole(path, bytes.get_ref())
+}
+
+/// Writes a picture as a JPEG of quality 95, as [`write_rgb_png`] does a PNG.
+pub(crate) fn write_rgb_jpeg(path: &Path, image: &RgbImage) -> Result<(), Error> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 95)
+        .encode_image(image)
+        .map_err(|e| Error::io(path, "encode the picture", std::io::Error::other(e)))?;
+    files::write_whole(path, &bytes)
 }
 
 fn decode(path: &Path, upright: bool) -> Result<RgbImage, Error> {

@@ -1,7 +1,7 @@
-//! Writing a set into the NIA layout or a plain folder.
+//! Writing a set into the NIA layout, VOC's or a plain folder.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::dataset::{Dataset, Split};
 use crate::error::Error;
@@ -9,7 +9,8 @@ use crate::files::{create_folder, write_whole};
 use crate::label::write_index_png;
 use crate::nia::{MAP_ENDING, list_name};
 use crate::pairs::id_of_line;
-use crate::rgb::write_rgb_png;
+use crate::rgb::{write_rgb_jpeg, write_rgb_png};
+use crate::voc;
 
 /// Writes a whole set as one split of the NIA layout, which [`nia::open`](crate::nia::open) reads back.
 ///
@@ -61,25 +62,47 @@ pub fn write_folder(
     split: Split,
     dataset: &dyn Dataset<1>,
     palette: &[[u8; 3]],
-    mut progress: impl FnMut(usize),
+    progress: impl FnMut(usize),
 ) -> Result<(), Error> {
-    let ids = file_names(root, (0..dataset.len()).map(|index| dataset.id(index)).collect())?;
-    let (images, masks) = (root.join("images"), root.join("masks"));
-    let list = root.join(format!("{split}.txt"));
-    let files = |id: &String| [&images, &masks].map(|folder| folder.join(format!("{id}.png")));
-    if let Some(path) = ids.iter().flat_map(files).chain([list.clone()]).find(|path| path.exists()) {
-        return Err(Error::Exists { path });
+    let layout = Shared {
+        images: root.join("images"),
+        masks: root.join("masks"),
+        list: root.join(format!("{split}.txt")),
+        ending: ".png",
+        palette,
+    };
+    layout.write(dataset, progress)
+}
+
+/// Writes a whole set as one split of VOC's layout, which [`voc::open`](crate::voc::open) reads back with the masks
+/// `SegmentationClass` and the lists `ImageSets/Segmentation/{train,val,test}.txt`.
+///
+/// Makes `<root>/JPEGImages/<id>.jpg`, `<root>/SegmentationClass/<id>.png` as index PNGs in VOC's colours, and at the end the
+/// id list. The splits share the two folders, so their ids must differ. `progress` is called with the number of samples
+/// written.
+///
+/// # Errors
+/// As for [`write_folder`], and [`Error::Config`] for another number of classes than VOC's 21.
+pub fn write_voc(
+    root: &Path,
+    split: Split,
+    dataset: &dyn Dataset<1>,
+    progress: impl FnMut(usize),
+) -> Result<(), Error> {
+    if dataset.classes().len() != voc::CLASSES.len() {
+        let reason = format!("{} classes; VOC's layout has {}", dataset.classes().len(), voc::CLASSES.len());
+        return Err(Error::Config { key: "classes", reason });
     }
-    create_folder(&images)?;
-    create_folder(&masks)?;
-    for (index, id) in ids.iter().enumerate() {
-        let sample = dataset.read(index)?;
-        let ([image, mask], [labels]) = (files(id), &sample.targets);
-        write_rgb_png(&image, &sample.image)?;
-        write_index_png(&mask, labels, Some(palette))?;
-        progress(index + 1);
-    }
-    write_whole(&list, lines(&ids).as_bytes())
+    let lists = root.join("ImageSets").join("Segmentation");
+    create_folder(&lists)?;
+    let layout = Shared {
+        images: root.join(voc::IMAGES),
+        masks: root.join("SegmentationClass"),
+        list: lists.join(format!("{split}.txt")),
+        ending: ".jpg",
+        palette: &voc::PALETTE,
+    };
+    layout.write(dataset, progress)
 }
 
 /// Writes an id list, one id a line, which replaces an existing file only once it is complete.
@@ -88,6 +111,41 @@ pub fn write_folder(
 /// [`Error::Io`] with the path.
 pub fn write_ids(path: &Path, ids: &[String]) -> Result<(), Error> {
     write_whole(path, lines(ids).as_bytes())
+}
+
+/// One folder of images and one of masks, which all splits share, and the list of one split.
+struct Shared<'a> {
+    images: PathBuf,
+    masks: PathBuf,
+    list: PathBuf,
+    /// Of the images: `.png` or `.jpg`.
+    ending: &'static str,
+    palette: &'a [[u8; 3]],
+}
+
+impl Shared<'_> {
+    fn write(&self, dataset: &dyn Dataset<1>, mut progress: impl FnMut(usize)) -> Result<(), Error> {
+        let ids = file_names(&self.list, (0..dataset.len()).map(|index| dataset.id(index)).collect())?;
+        let files = |id: &String| {
+            [self.images.join(format!("{id}{}", self.ending)), self.masks.join(format!("{id}.png"))]
+        };
+        if let Some(path) = ids.iter().flat_map(files).chain([self.list.clone()]).find(|path| path.exists()) {
+            return Err(Error::Exists { path });
+        }
+        create_folder(&self.images)?;
+        create_folder(&self.masks)?;
+        for (index, id) in ids.iter().enumerate() {
+            let sample = dataset.read(index)?;
+            let ([image, mask], [labels]) = (files(id), &sample.targets);
+            match self.ending {
+                ".jpg" => write_rgb_jpeg(&image, &sample.image)?,
+                _ => write_rgb_png(&image, &sample.image)?,
+            }
+            write_index_png(&mask, labels, Some(self.palette))?;
+            progress(index + 1);
+        }
+        write_whole(&self.list, lines(&ids).as_bytes())
+    }
 }
 
 /// The ids, which become file names and lines of a list.
@@ -119,7 +177,7 @@ mod tests {
     use super::*;
     use crate::dataset::Map;
     use crate::testing::Blocks;
-    use crate::{folder, nia, wrinkles};
+    use crate::{folder, nia, shapes, wrinkles};
     use tempfile::TempDir;
 
     #[test]
@@ -178,6 +236,40 @@ mod tests {
         }
         let mask = std::fs::read(root.path().join("masks").join("wrinkles-000000.png")).unwrap();
         assert!(mask.windows(10).any(|w| w == b"PLTE\0\0\0\xff\xc8\0"), "coloured as the palette says");
+    }
+
+    #[test]
+    fn a_set_in_vocs_layout_is_read_back() {
+        let root = TempDir::new().unwrap();
+        let config = shapes::Config { seed: 2, size: 64, train: 3, val: 1, test: 2 };
+        let shapes = |split| shapes::Shapes::open(&config, split).unwrap();
+        for split in Split::ALL {
+            write_voc(root.path(), split, &shapes(split), |_| ()).unwrap();
+        }
+        let text = r#"root = ""
+            masks = "SegmentationClass"
+            [lists]
+            train = "ImageSets/Segmentation/train.txt"
+            val = "ImageSets/Segmentation/val.txt"
+            test = "ImageSets/Segmentation/test.txt""#;
+        let voc = voc::Config { root: root.path().into(), ..toml::from_str(text).unwrap() };
+        for split in Split::ALL {
+            let (read, set) = (voc::open(&voc, split).unwrap(), shapes(split));
+            assert_eq!(read.len(), set.len());
+            for index in 0..set.len() {
+                let (back, sample) = (read.read(index).unwrap(), set.read(index).unwrap());
+                assert_eq!((read.id(index), &back.targets), (set.id(index), &sample.targets));
+                let off = back.image.iter().zip(sample.image.iter()).map(|(a, b)| u64::from(a.abs_diff(*b)));
+                assert!(off.sum::<u64>() < 10 * 3 * 64 * 64, "a JPEG loses little");
+            }
+        }
+        let error = write_voc(root.path(), Split::Val, &shapes(Split::Val), |_| ()).unwrap_err();
+        assert!(
+            matches!(error, Error::Exists { ref path } if path.ends_with("shapes-000002.jpg")),
+            "{error}"
+        );
+        let error = write_voc(root.path(), Split::Val, &wrinkles(Split::Val), |_| ()).unwrap_err();
+        assert!(error.to_string().contains("2 classes; VOC's layout has 21"));
     }
 
     #[test]

@@ -326,7 +326,8 @@ impl FromStr for Size {
 #[command(
     after_help = "Examples:\n  cargo xtask data synth faces --out datasets/nia --count 1000 --size 512\n  \
     cargo xtask data synth wrinkles --out datasets/wrinkles --count 1000 --size 256\n  \
-    cargo xtask data synth hair --out datasets/figaro-synthetic --count 1050 --size 256"
+    cargo xtask data synth hair --out datasets/figaro-synthetic --count 1050 --size 256\n  \
+    cargo xtask data synth shapes --out datasets/shapes --count 1000 --size 128"
 )]
 pub(crate) struct SynthArguments {
     /// What to render
@@ -354,6 +355,8 @@ pub(crate) enum SynthSet {
     Wrinkles,
     /// Portraits with masks of their hair in seven styles, in Figaro-1k's layout; at most 1050
     Hair,
+    /// 20 textured shapes with void borders in VOC's layout, which [data.voc] reads
+    Shapes,
 }
 
 #[cfg(test)]

@@ -97,6 +97,7 @@ fn run(cli: Cli) -> Result<()> {
             SynthSet::Faces => synth::faces(&arguments),
             SynthSet::Wrinkles => synth::wrinkles(&arguments),
             SynthSet::Hair => synth::hair(&arguments),
+            SynthSet::Shapes => synth::shapes(&arguments),
         },
         Verb::Data(DataVerb::Check(arguments)) => data::check(&arguments),
         Verb::Data(DataVerb::Stats(arguments)) => data::stats(&arguments),

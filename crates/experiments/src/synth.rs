@@ -1,7 +1,7 @@
 //! `data synth`: procedural sets as files.
 
 use anyhow::{Context, Result, bail};
-use sconce_data::{Dataset, Split, faces, hair, wrinkles, write_folder, write_nia};
+use sconce_data::{Dataset, Split, faces, hair, shapes, wrinkles, write_folder, write_nia, write_voc};
 
 use crate::cli::SynthArguments;
 
@@ -43,6 +43,19 @@ pub(crate) fn hair(arguments: &SynthArguments) -> Result<()> {
         }
     };
     hair::write_figaro(out, seed, size, count, told).context("the set is not complete")?;
+    println!("{count} pictures of {size} x {size} pixels in {}", out.display());
+    Ok(())
+}
+
+/// Renders shapes into VOC's layout, divided as faces are.
+pub(crate) fn shapes(arguments: &SynthArguments) -> Result<()> {
+    let SynthArguments { count, seed, size, ref out, .. } = *arguments;
+    let tenth = tenth(count)?;
+    let config = shapes::Config { seed, size, train: count - 2 * tenth, val: tenth, test: tenth };
+    for split in Split::ALL {
+        let set = shapes::Shapes::open(&config, split)?;
+        write_voc(out, split, &set, progress(split, set.len())).context("the set is not complete")?;
+    }
     println!("{count} pictures of {size} x {size} pixels in {}", out.display());
     Ok(())
 }

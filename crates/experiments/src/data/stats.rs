@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use sconce_data::faces::Faces;
+use sconce_data::shapes::Shapes;
 use sconce_data::wrinkles::Wrinkles;
 use sconce_data::{Dataset, Error, Split, Stats, VOID};
 use sconce_runs::Table;
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: &StatsArguments) -> Result<()> {
         Set::Rendered(set) => {
             let (stats, classes) = match set {
                 Rendered::Faces(config) => of_splits(|split| Ok(Faces::open(config, split)?))?,
+                Rendered::Shapes(config) => of_splits(|split| Ok(Shapes::open(config, split)?))?,
                 Rendered::Wrinkles(config) => of_splits(|split| Ok(Wrinkles::open(config, split)?))?,
             };
             let images = counted(stats.0.images(), "rendered picture");
