@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use image::{GrayImage, RgbImage};
-use sconce_data::{Batch, Dataset, OnlyLabels, Split, augment, folder, loader, voc};
+use sconce_data::{Batch, Dataset, OnlyLabels, Split, augment, folder, loader, shapes, voc};
 use sconce_losses::classes as loss;
 use sconce_models::WeightNames;
 use sconce_optim::plateau::Mode;
@@ -84,12 +84,13 @@ enum Watched {
     MeanIou,
 }
 
-/// One of `[data.voc]` and `[data.folder]`.
+/// One of `[data.voc]`, `[data.folder]` and `[data.shapes]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum ClassData {
     Voc(voc::Config),
     Folder(folder::Config),
+    Shapes(shapes::Config),
 }
 
 /// Images with a label map.
@@ -134,6 +135,7 @@ impl Config {
         let set: Labelled = match &self.data {
             ClassData::Voc(config) => Arc::new(voc::open(config, split)?),
             ClassData::Folder(config) => Arc::new(OnlyLabels(folder::open(config, split)?)),
+            ClassData::Shapes(config) => Arc::new(shapes::Shapes::open(config, split)?),
         };
         if set.classes().len() != self.model.classes() {
             bail!(
