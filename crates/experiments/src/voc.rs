@@ -22,7 +22,7 @@ use sconce_data::{Batch, Dataset, OnlyLabels, Split, augment, folder, loader, sh
 use sconce_losses::classes as loss;
 use sconce_models::WeightNames;
 use sconce_optim::plateau::Mode;
-use sconce_optim::{self as optim, Warmup, schedule};
+use sconce_optim::{self as optim, Warmup, group, schedule};
 use sconce_runs::{Colour, Run, Which, palette};
 use sconce_tensors::testing::hashed_uniform;
 use sconce_tensors::{Parameters, backward, label_map};
@@ -60,6 +60,9 @@ pub(crate) struct Config {
     model: Model,
     loss: loss::Config,
     optim: optim::Config,
+    /// Parameters with a rate of their own, such as new modules beside a trained backbone; none without these tables.
+    #[serde(default)]
+    groups: Vec<group::Config>,
     schedule: schedule::Config,
     warmup: Option<Warmup>,
     /// A file to begin with instead of random weights.
@@ -226,7 +229,7 @@ fn try_out(config: &Config, trial: Trial) -> Result<()> {
         let (view, image) = (View::plain(&whole), RgbImage::new(trial.size.1 as u32, trial.size.0 as u32));
         return trial.run(|_| view.logits(&network, &image).map(drop));
     }
-    let mut optimizer = config.optim.build(&parameters)?;
+    let mut optimizer = config.optim.build_grouped(&config.groups, &parameters)?;
     trial.run(|Trial { batch, size: (height, width), .. }| {
         let image = hashed_uniform("image", (batch, 3, height, width));
         let labels = Tensor::zeros((batch, height, width), DType::U8, &Device::Cpu)?;

@@ -20,7 +20,7 @@ pub(crate) fn run(settings: &Settings, arguments: &PredictArguments) -> Result<(
     let mut config = Config::read(settings)?;
     match (arguments.crf, &config.crf) {
         (true, None) => bail!(
-            "--crf: the run's config has no table [crf]; give one with --set, such as --set crf.iterations=5"
+            "--crf: the run's config has no table [crf]; configs/voc-deeplabv3plus-r50.toml shows one, and --set adds its keys"
         ),
         (false, _) => config.crf = None,
         (true, Some(_)) => {}

@@ -91,7 +91,8 @@ fn train(
     let network = Network::new(&config.model, parameters.builder())?;
     let (batches, total) = (loader.batches_per_epoch(), config.epochs * loader.batches_per_epoch());
     let schedule = Schedule::new(&config.schedule, config.warmup.as_ref(), total)?;
-    let mut state = State::new(parameters.clone(), config.optim.build(&parameters)?, schedule);
+    let optimizer = config.optim.build_grouped(&config.groups, &parameters)?;
+    let mut state = State::new(parameters, optimizer, schedule);
     let loaded = state.resume(run)?;
     if loaded.is_none() {
         weights::load(run, &state.parameters, config.weights.as_ref(), &config.model.weight_names())?;
