@@ -93,11 +93,7 @@ fn train(
     let schedule = Schedule::new(&config.schedule, config.warmup.as_ref(), total)?;
     let optimizer = config.optim.build_grouped(&config.groups, &parameters)?;
     let mut state = State::new(parameters, optimizer, schedule);
-    let loaded = state.resume(run)?;
-    if loaded.is_none() {
-        weights::load(run, &state.parameters, config.weights.as_ref(), &config.model.weight_names())?;
-    }
-    let mut tally = loaded.as_ref().map(Tally::read).transpose()?.unwrap_or_default();
+    let mut tally = begin(config, run, &mut state)?;
     network.restart_dropout(config.seed, state.at.step as u64);
     let mut record = Record::open(run, config.log, COLUMNS, &state.at)?;
     let mut saving = Saving::new(run.checkpoints(), saving, config.epochs, state.at.step);
@@ -109,8 +105,7 @@ fn train(
             let batch = batch?;
             let lr = config.optim.lr() * state.schedule.factor(state.at.step);
             watch.begin()?;
-            let (loss, values) = losses(&network, &batch, config)?;
-            let [total, main, auxiliary] = values;
+            let (loss, [total, main, auxiliary]) = losses(&network, &batch, config)?;
             let terms = [("main", main), ("auxiliary", auxiliary), ("total", total)];
             let step = Step { at: state.at, lr, batch: &batch, targets: ["labels"], terms: &terms };
             let again = || Ok(losses(&network, &batch, config)?.0);
@@ -150,6 +145,15 @@ fn train(
     }
     progress.tell_skipped(state.at.skipped, state.at.step);
     Ok(End::Finished)
+}
+
+/// Goes on where the run stopped, or begins with the weights that the config names; gives the losses of the epoch under way.
+fn begin(config: &Config, run: &Run, state: &mut State) -> Result<Tally> {
+    if let Some(loaded) = state.resume(run)? {
+        return Tally::read(&loaded);
+    }
+    weights::load(run, &state.parameters, config.weights.as_ref(), &config.model.weight_names())?;
+    Ok(Tally::default())
 }
 
 /// The loss of one batch, and the values of the whole, of the main head's and of the auxiliary head's loss before its weight.
