@@ -1,6 +1,6 @@
 //! Features to scores. Every head knows channels and sizes only, never the backbone behind them.
 //!
-//! * [`PyramidPooling`]: the image's context, pooled over 1, 2, 3 and 6 bins a side.
+//! * [`PyramidPooling`]: the image's context, pooled over a few bins a side.
 //! * [`Aspp`]: the same by dilated convolutions.
 //! * [`Fcn`]: scores of every pixel. [`Doubling`]: a decoder that doubles a map step by step.
 //! * [`EdgeBranch`]: where labels change, from three levels at once.
@@ -46,4 +46,4 @@ pub use doubling::Doubling;
 pub use edge::EdgeBranch;
 pub use fcn::Fcn;
 pub use graph::{Graph, GraphReasoning, product_cost, project_to_graph, reproject_to_pixels};
-pub use pyramid_pooling::{BINS, PyramidPooling};
+pub use pyramid_pooling::{BINS, Pooling, PyramidPooling};

@@ -131,7 +131,8 @@ impl Agrnet {
         let backbone = Resnet::new(&config.backbone.leaky(), vb.pp("backbone"))?.with_memory(config.memory);
         let [c2, c3, c4, c5] = four(backbone.levels())?.map(|level| level.channels);
         let width = config.pyramid_width;
-        let pyramid = PyramidPooling::normalised(c5, width, ACTIVATION, vb.pp("pyramid"))?.averages_first();
+        let pyramid =
+            PyramidPooling::normalised(c5, width, &BINS, ACTIVATION, vb.pp("pyramid"))?.pooled_first();
         let joined = BINS.len() * width + c5;
         Ok(Self {
             pyramid,

@@ -78,7 +78,7 @@ impl HairPspNet {
         at_least_one("hair pspnet", &[("classes", classes)])?;
         let backbone = Squeezenet::new(version, vb.pp("backbone"))?;
         let inputs = four(backbone.levels())?[3].channels;
-        let pooling = || PyramidPooling::plain(inputs, PYRAMID_WIDTH, vb.pp("pyramid"));
+        let pooling = || PyramidPooling::plain(inputs, PYRAMID_WIDTH, &BINS, vb.pp("pyramid"));
         let joined = if pyramid { inputs + BINS.len() * PYRAMID_WIDTH } else { inputs };
         let [.., width] = DECODER_WIDTHS;
         Ok(Self {

@@ -6,7 +6,7 @@
 use candle_core::{Context, Result, Tensor};
 use candle_nn::{ModuleT, VarBuilder};
 use sconce_backbones::{Backbone, Resnet, resnet};
-use sconce_heads::{BINS, Fcn, PyramidPooling};
+use sconce_heads::{BINS, Fcn, Pooling, PyramidPooling};
 use sconce_tensors::{Activation, Corners, Cost, Dropout, Memory, resize_bilinear};
 use serde::Deserialize;
 
@@ -22,6 +22,10 @@ pub struct Config {
     pub classes: usize,
     /// The residual network.
     pub backbone: resnet::Config,
+    /// Cells a side of each pooled map; published: 1, 2, 3 and 6.
+    pub bins: Vec<usize>,
+    /// What a cell becomes of the features; published: their average.
+    pub pooling: Pooling,
     /// Channels of each pooled map and before the scores.
     pub width: usize,
     /// Whether an auxiliary head reads the third stage. Inference needs none, and leaves its parameters in
@@ -42,6 +46,8 @@ impl Config {
         Self {
             classes,
             backbone: resnet::Config::Resnet50,
+            bins: BINS.to_vec(),
+            pooling: Pooling::Average,
             width: 512,
             auxiliary: true,
             auxiliary_width: 256,
@@ -71,7 +77,7 @@ impl PspNet {
     ///
     /// # Errors
     ///
-    /// When a size in the config is 0, the probability is outside 0..=1 or the builder lacks a tensor.
+    /// When a size in the config is 0, there are no bins, the probability is outside 0..=1 or the builder lacks a tensor.
     pub fn new(config: &Config, vb: VarBuilder) -> Result<Self> {
         let &Config { classes, width, auxiliary_width, .. } = config;
         let sizes = [("classes", classes), ("width", width), ("auxiliary-width", auxiliary_width)];
@@ -86,8 +92,9 @@ impl PspNet {
         let auxiliary = || head([c4, auxiliary_width, classes], "aux_");
         Ok(Self {
             backbone,
-            pyramid: PyramidPooling::normalised(c5, width, Activation::Relu, vb.pp("pyramid"))?,
-            head: head([c5 + BINS.len() * width, width, classes], "")?,
+            pyramid: PyramidPooling::normalised(c5, width, &config.bins, Activation::Relu, vb.pp("pyramid"))?
+                .with_pooling(config.pooling),
+            head: head([c5 + config.bins.len() * width, width, classes], "")?,
             auxiliary: config.auxiliary.then(auxiliary).transpose()?,
         })
     }
@@ -147,6 +154,8 @@ mod tests {
         let text = "
             classes = 21
             backbone = 'resnet50'
+            bins = [1, 2, 3, 6]
+            pooling = 'average'
             width = 512
             auxiliary = true
             auxiliary-width = 256
@@ -164,6 +173,8 @@ mod tests {
         };
         let error = new(&Config { auxiliary_width: 0, ..Config::resnet50(21) });
         assert!(error.contains("pspnet: auxiliary-width is 0"), "{error}");
+        let error = new(&Config { bins: vec![1, 0], ..Config::resnet50(21) });
+        assert!(error.contains("bins are [1, 0]"), "{error}");
         let error = new(&Config { dropout: f64::NAN, ..Config::resnet50(21) });
         assert!(error.contains("probability NaN"), "{error}");
     }

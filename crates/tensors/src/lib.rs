@@ -88,7 +88,7 @@ pub use label_map::label_map;
 pub use layers::{Conv2d, ConvNorm, ConvNormConfig, Cost};
 pub use limits::{Bandwidth, memory_bandwidth, peak_multiply_adds};
 pub use parameters::{Loaded, Parameters};
-pub use pool::{PoolConfig, adaptive_avg_pool2d, avg_pool2d, max_pool2d};
+pub use pool::{PoolConfig, adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d};
 pub use recompute::{Memory, once, recompute};
 pub use reduce::{sum_all, weighted_sum};
 pub use resize::{Corners, resize_bilinear, resize_nearest};

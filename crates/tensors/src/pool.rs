@@ -1,7 +1,10 @@
-//! Pooling over windows of a map: maximum and average, and the average over a given number of windows.
+//! Pooling over windows of a map: maximum and average, and both over a given number of windows.
 
+mod adaptive_max;
 mod max;
+mod scatter;
 
+pub use adaptive_max::adaptive_max_pool2d;
 pub use max::max_pool2d;
 
 use crate::host;
@@ -63,13 +66,18 @@ pub fn adaptive_avg_pool2d(x: &Tensor, (rows, columns): (usize, usize)) -> Resul
     let axis = |inputs, outputs| {
         let mut axis = Axis::new(inputs);
         for o in 0..outputs {
-            let window = o * inputs / outputs..((o + 1) * inputs).div_ceil(outputs);
+            let window = adaptive_window(o, inputs, outputs);
             let weight = (1.0 / window.len() as f64) as f32;
             axis.push(window.start, window.map(|_| weight));
         }
         axis
     };
     Separable { name: NAME, rows: axis(h, rows), columns: axis(w, columns) }.apply(x)
+}
+
+/// The pixels of window `o` of `outputs` windows along an axis.
+fn adaptive_window(o: usize, inputs: usize, outputs: usize) -> Range<usize> {
+    o * inputs / outputs..((o + 1) * inputs).div_ceil(outputs)
 }
 
 impl PoolConfig {

@@ -41,15 +41,15 @@ impl Model {
 
 /// A network of one score for each pixel.
 pub(super) enum Network {
-    Squeezenet(HairPspNet),
-    Pspnet(PspNet),
+    Squeezenet(Box<HairPspNet>),
+    Pspnet(Box<PspNet>),
 }
 
 impl Network {
     pub(super) fn new(model: &Model, vb: VarBuilder) -> candle_core::Result<Self> {
         Ok(match model {
-            Model::Squeezenet(config) => Self::Squeezenet(HairPspNet::new(config, vb)?),
-            Model::Pspnet(config) => Self::Pspnet(PspNet::new(config, vb)?),
+            Model::Squeezenet(config) => Self::Squeezenet(Box::new(HairPspNet::new(config, vb)?)),
+            Model::Pspnet(config) => Self::Pspnet(Box::new(PspNet::new(config, vb)?)),
         })
     }
 

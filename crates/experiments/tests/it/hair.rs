@@ -183,7 +183,7 @@ fn the_plateau_watches_the_loss_of_the_held_out_images() {
 
 #[test]
 fn the_large_network_and_other_losses_train_too() {
-    let large = "[model.pspnet]\nclasses = 1\nwidth = 4\nauxiliary = false\nauxiliary-width = 4\ndropout = 0.1\nmemory = \"plain\"\n\
+    let large = "[model.pspnet]\nclasses = 1\nbins = [1, 2]\npooling = \"max\"\nwidth = 4\nauxiliary = false\nauxiliary-width = 4\ndropout = 0.1\nmemory = \"plain\"\n\
                  [model.pspnet.backbone.small]\nwidth = 4\nblocks = [1, 1, 1, 1]\nstem-width = 4\nstem-stride = 2\nmax-pool = false\n\n";
     let place = place(|text| {
         let (start, end) = (text.find("[model.squeezenet]").unwrap(), text.find("[loss").unwrap());

@@ -72,7 +72,7 @@ histograms-every = 0
 /// The models that have an auxiliary head, in the place of DeepLabV3+.
 const DEEPLAB_V3: &str = "[model.deeplab-v3]\nclasses = 3\nwidth = 8\ndropout = 0.5\nauxiliary = true\nauxiliary-dropout = 0.1\nmemory = \"plain\"\n\n\
                           [model.deeplab-v3.backbone.small]";
-const PSPNET: &str = "[model.pspnet]\nclasses = 3\nwidth = 8\nauxiliary = true\nauxiliary-width = 8\ndropout = 0.1\nmemory = \"plain\"\n\n\
+const PSPNET: &str = "[model.pspnet]\nclasses = 3\nbins = [1, 2, 3, 6]\npooling = \"average\"\nwidth = 8\nauxiliary = true\nauxiliary-width = 8\ndropout = 0.1\nmemory = \"plain\"\n\n\
                       [model.pspnet.backbone.small]";
 
 /// Eleven pictures with a border of void around their shapes.

@@ -1,5 +1,6 @@
 use candle_core::Result;
 use sconce_backbones::resnet;
+use sconce_heads::Pooling;
 use sconce_models::pspnet::{Config, PspNet};
 use sconce_tensors::testing::hashed_signed;
 
@@ -38,7 +39,8 @@ fn small(auxiliary: bool) -> Config {
 #[test]
 fn small_networks_are_wired_alike() -> Result<()> {
     check_wiring::<PspNet>(&small(true), 5)?;
-    check_wiring::<PspNet>(&small(false), 5)
+    check_wiring::<PspNet>(&small(false), 5)?;
+    check_wiring::<PspNet>(&Config { bins: vec![2, 5], pooling: Pooling::Max, ..small(true) }, 5)
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The maximum over windows. The forward pass keeps where each maximum came from, so that backward is a scatter.
 
 use super::PoolConfig;
+use super::scatter::{Scatter, Sources};
 use crate::checked::Watched;
 use crate::host;
 use crate::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 const NAME: &str = "max_pool2d";
 
@@ -54,10 +55,9 @@ impl Plane {
     }
 }
 
-/// `sources` is filled by the forward pass: for each output, the index of its maximum in the input plane.
 struct MaxPool {
     plane: Plane,
-    sources: Arc<OnceLock<Vec<u32>>>,
+    sources: Sources,
 }
 
 impl CustomOp1 for MaxPool {
@@ -84,36 +84,9 @@ impl CustomOp1 for MaxPool {
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let op = MaxPoolBackward { plane: self.plane, sources: self.sources.clone() };
+        let input = (self.plane.h, self.plane.w);
+        let op = Scatter { name: "max_pool2d backward", input, sources: self.sources.clone() };
         gradient.contiguous()?.watched_op1_no_bwd(&op).map(Some)
-    }
-}
-
-struct MaxPoolBackward {
-    plane: Plane,
-    sources: Arc<OnceLock<Vec<u32>>>,
-}
-
-impl CustomOp1 for MaxPoolBackward {
-    fn name(&self) -> &'static str {
-        "max_pool2d backward"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let gradient = host::slice::<f32>(storage, layout, self.name())?;
-        let (n, c, _, _) = layout.shape().dims4()?;
-        let plane = &self.plane;
-        let sources = self.sources.get().map_or(&[][..], Vec::as_slice);
-        let mut dst = vec![0f32; n * c * plane.inputs()];
-        dst.par_chunks_mut(plane.inputs())
-            .zip(gradient.par_chunks(plane.outputs()).zip(sources.par_chunks(plane.outputs())))
-            .with_min_len(host::items_per_job(plane.inputs()))
-            .for_each(|(dst, (gradient, sources))| {
-                for (g, source) in gradient.iter().zip(sources) {
-                    dst[*source as usize] += g;
-                }
-            });
-        Ok((CpuStorage::F32(dst), (n, c, plane.h, plane.w).into()))
     }
 }
 
