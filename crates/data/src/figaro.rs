@@ -32,7 +32,7 @@ pub const CLASSES: [&str; 2] = ["background", "hair"];
 pub const STYLES: [&str; 7] = ["straight", "wavy", "curly", "kinky", "braids", "dreadlocks", "short-men"];
 
 /// Frames of each style.
-const PER_STYLE: u32 = 150;
+pub(crate) const PER_STYLE: u32 = 150;
 
 /// The set's settings: `[data.figaro]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

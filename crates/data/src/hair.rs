@@ -24,12 +24,10 @@ use crate::dataset::{Dataset, Sample, Split};
 use crate::drawing::canvas::Canvas;
 use crate::drawing::dice::Dice;
 use crate::error::Error;
+pub use crate::figaro::CLASSES;
 use scene::Scene;
 pub use style::Style;
 pub use write::write_figaro;
-
-/// Names of the two labels, in label order.
-pub const CLASSES: [&str; 2] = ["background", "hair"];
 
 /// The set's settings: `[data.hair]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -54,6 +54,8 @@ pub(crate) struct Looks {
     pub(crate) masculine: bool,
     pub(crate) beard: bool,
     pub(crate) hat: bool,
+    /// Of brows and beard too.
+    pub(crate) hair: Rgb,
 }
 
 impl Portrait {
@@ -63,7 +65,7 @@ impl Portrait {
     pub(crate) fn draw(dice: &mut Dice, stance: Stance, looks: Looks) -> Self {
         let pose = Pose::new(stance.angles, stance.scale, stance.centre);
         let mut sitter = Sitter::draw(dice);
-        (sitter.pose, sitter.masculine) = (pose, looks.masculine);
+        (sitter.pose, sitter.masculine, sitter.hair) = (pose, looks.masculine, looks.hair);
         Self {
             backdrop: Backdrop::draw(dice, sitter.skin),
             torso: Torso::draw(dice, &sitter),
@@ -78,12 +80,6 @@ impl Portrait {
             hat: looks.hat.then(|| Hat::draw(dice)),
             sitter,
         }
-    }
-
-    /// With hair of this colour in brows and beard.
-    pub(crate) fn with_hair(mut self, colour: Rgb) -> Self {
-        self.sitter.hair = colour;
-        self
     }
 
     pub(crate) fn paint_backdrop(&self, canvas: &mut Canvas) {
@@ -198,11 +194,6 @@ impl Portrait {
 
     pub(crate) fn skin(&self) -> Rgb {
         self.sitter.skin
-    }
-
-    /// 0 young to 1 old.
-    pub(crate) fn age(&self) -> f32 {
-        self.sitter.age
     }
 
     /// Half width at the cheekbones.

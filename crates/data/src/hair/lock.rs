@@ -1,7 +1,7 @@
 //! Locks of hair as they are seen and painted.
 
 use crate::drawing::canvas::Canvas;
-use crate::drawing::colour::{BLACK, Rgb, WHITE};
+use crate::drawing::colour::{self, BLACK, Rgb, WHITE};
 use crate::drawing::dice::Dice;
 use crate::drawing::geometry::{Point, Point3, mix};
 use crate::drawing::mask::Mask;
@@ -96,8 +96,13 @@ pub(super) fn paint_all(locks: &[Lock], dye: &Dye, portrait: &Portrait, canvas: 
 }
 
 impl Dye {
-    /// Colours for one head: `natural` as it grew, or dyed, with lighter ends or streaks.
-    pub(super) fn draw(dice: &mut Dice, natural: Rgb, shiny: bool) -> Self {
+    /// Colours for one head: as they grew, grey or dyed, with lighter ends or streaks.
+    pub(super) fn draw(dice: &mut Dice, shiny: bool) -> Self {
+        let age = if dice.chance(0.7) { 0.0 } else { dice.range(0.4, 1.0) };
+        let natural = match dice.chance(0.1) {
+            true => Rgb::hex(0xb9b7b5).jittered(dice, 0.1),
+            false => colour::hair(dice, age),
+        };
         let loud = Rgb::hsv(dice.range(0.0, 1.0), dice.range(0.45, 0.85), dice.range(0.4, 0.9));
         let root = if dice.chance(0.1) { loud } else { natural };
         let blond = Rgb::hex(0xd9b877).jittered(dice, 0.08);

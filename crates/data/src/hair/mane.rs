@@ -7,7 +7,7 @@ use super::lock::{Dye, Lock, paint_all};
 use super::ropes;
 use super::style::Style;
 use crate::drawing::canvas::Canvas;
-use crate::drawing::colour::{self, Rgb};
+use crate::drawing::colour::Rgb;
 use crate::drawing::dice::Dice;
 use crate::drawing::geometry::{Point, Point3, mix, pt, pt3};
 use crate::drawing::mask::Mask;
@@ -38,15 +38,7 @@ struct Coat {
 }
 
 impl Mane {
-    pub(super) fn draw(dice: &mut Dice, style: Style, portrait: &Portrait, hat: bool) -> Self {
-        let natural = if dice.chance(0.1) {
-            Rgb::hex(0xb9b7b5).jittered(dice, 0.1)
-        } else {
-            let age = if dice.chance(0.7) { 0.0 } else { portrait.age() };
-            colour::hair(dice, age)
-        };
-        let shiny = matches!(style, Style::Straight | Style::Wavy);
-        let dye = Dye::draw(dice, natural, shiny);
+    pub(super) fn draw(dice: &mut Dice, style: Style, dye: Dye, portrait: &Portrait, hat: bool) -> Self {
         let growth = Growth {
             part: if dice.chance(0.4) { 0.0 } else { dice.range(-0.5, 0.5) },
             volume: if hat { 0.05 } else { dice.range(0.06, 0.13) },
@@ -262,11 +254,6 @@ impl Mane {
     pub(super) fn shaved(&self) -> Self {
         let coat = Coat { lift: None, ball: None, ..self.coat.clone() };
         Self { locks: Vec::new(), coat, ..self.clone() }
-    }
-
-    /// The colour that its roots have, and with them brows and beard.
-    pub(super) fn colour(&self) -> Rgb {
-        self.dye.root
     }
 
     /// What hangs or stands behind the head.

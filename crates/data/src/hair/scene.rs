@@ -4,6 +4,7 @@ use std::f32::consts::PI;
 
 use image::GrayImage;
 
+use super::lock::Dye;
 use super::mane::Mane;
 use super::style::Style;
 use super::surroundings::Surroundings;
@@ -29,17 +30,16 @@ impl Scene {
         let from_behind = dice.chance(0.2);
         let masculine = dice.chance(if style == Style::Short { 0.9 } else { 0.25 });
         let hat = !from_behind && dice.chance(0.2);
-        let looks = Looks { masculine, beard: masculine && dice.chance(0.5), hat };
+        let dye = Dye::draw(dice, matches!(style, Style::Straight | Style::Wavy));
+        let looks = Looks { masculine, beard: masculine && dice.chance(0.5), hat, hair: dye.root };
         let stance = draw_stance(dice, from_behind);
         let portrait = Portrait::draw(dice, stance, looks);
-        let mane = Mane::draw(dice, style, &portrait, hat);
-        let portrait = portrait.with_hair(mane.colour());
         Self {
-            surroundings: Surroundings::draw(dice, mane.colour()),
+            surroundings: Surroundings::draw(dice, dye.root),
+            mane: Mane::draw(dice, style, dye, &portrait, hat),
             grey: dice.chance(0.12),
             sensor: Sensor::draw(dice),
             portrait,
-            mane,
             from_behind,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::figaro;
+
 /// A hair style, in the order of Figaro-1k's frame numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Style {
@@ -31,18 +33,10 @@ impl Style {
         Self::ALL[(index % 7) as usize]
     }
 
-    /// Its name in lower case, such as `straight`.
+    /// Its name among [`figaro::STYLES`], such as `straight`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Straight => "straight",
-            Self::Wavy => "wavy",
-            Self::Curly => "curly",
-            Self::Kinky => "kinky",
-            Self::Braids => "braids",
-            Self::Dreadlocks => "dreadlocks",
-            Self::Short => "short",
-        }
+        figaro::STYLES[self as usize]
     }
 }
 

@@ -10,10 +10,11 @@ use png::{BitDepth, ColorType};
 
 use super::{Style, render};
 use crate::error::Error;
+use crate::figaro::PER_STYLE;
 use crate::files::{create_folder, write_whole};
 
-/// Frames of each style in Figaro-1k: those of the k-th style are 150 k + 1 to 150 k + 150.
-const OF_STYLE: usize = 150;
+/// Frames of each style: those of the k-th style are 150 k + 1 to 150 k + 150.
+const OF_STYLE: usize = PER_STYLE as usize;
 
 /// The folder that files are written to until all are there.
 const UNFINISHED: &str = ".unfinished";

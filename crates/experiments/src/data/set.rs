@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use sconce_data::{Folders, Inventory, Layout, Split, faces, folder, nia, shapes, voc, wrinkles};
+use sconce_data::{Folders, Inventory, Layout, Split, faces, folder, hair, nia, shapes, voc, wrinkles};
 use serde::Deserialize;
 
 use super::arguments::{FolderArguments, SetArguments};
@@ -19,6 +19,7 @@ pub(crate) enum Set {
 /// A procedural set.
 pub(crate) enum Rendered {
     Faces(faces::Config),
+    Hair(hair::Config),
     Shapes(shapes::Config),
     Wrinkles(wrinkles::Config),
 }
@@ -31,6 +32,7 @@ enum AnyData {
     Folder(folder::Config),
     Voc(voc::Config),
     Faces(faces::Config),
+    Hair(hair::Config),
     Shapes(shapes::Config),
     Wrinkles(wrinkles::Config),
 }
@@ -50,6 +52,7 @@ impl SetArguments {
             AnyData::Folder(config) => Set::Files(Inventory::of_folder(&config)?),
             AnyData::Voc(config) => Set::Files(Inventory::of_voc(&config)?),
             AnyData::Faces(config) => Set::Rendered(Rendered::Faces(config)),
+            AnyData::Hair(config) => Set::Rendered(Rendered::Hair(config)),
             AnyData::Shapes(config) => Set::Rendered(Rendered::Shapes(config)),
             AnyData::Wrinkles(config) => Set::Rendered(Rendered::Wrinkles(config)),
         })

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use sconce_data::faces::Faces;
+use sconce_data::hair::Hair;
 use sconce_data::shapes::Shapes;
 use sconce_data::wrinkles::Wrinkles;
 use sconce_data::{Dataset, Error, Split, Stats, VOID};
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: &StatsArguments) -> Result<()> {
         Set::Rendered(set) => {
             let (stats, classes) = match set {
                 Rendered::Faces(config) => of_splits(|split| Ok(Faces::open(config, split)?))?,
+                Rendered::Hair(config) => of_splits(|split| Ok(Hair::open(config, split)?))?,
                 Rendered::Shapes(config) => of_splits(|split| Ok(Shapes::open(config, split)?))?,
                 Rendered::Wrinkles(config) => of_splits(|split| Ok(Wrinkles::open(config, split)?))?,
             };

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use sconce_data::{Dataset, Foreground, Split, figaro, folder};
+use sconce_data::{Dataset, Foreground, Split, figaro, folder, hair};
 use serde::Deserialize;
 
 use super::Config;
 
-/// One of `[data.figaro]` and `[data.folder]`.
+/// One of `[data.figaro]`, `[data.folder]` and `[data.hair]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Data {
     Figaro(figaro::Config),
     Folder(folder::Config),
+    /// Drawn from a seed.
+    Hair(hair::Config),
 }
 
 /// Images with a mask: 1 where hair is.
@@ -43,6 +45,12 @@ impl Config {
                 let set = figaro::open(config, split)?;
                 set.notices().iter().for_each(|notice| println!("notice      {notice}"));
                 let group_of = (0..set.len()).map(|index| set.style(index)).collect::<Result<_, _>>()?;
+                let images: Images = Arc::new(Foreground::new(set, &self.foreground)?);
+                Ok(Hair { images, groups: figaro::STYLES.map(String::from).to_vec(), group_of })
+            }
+            Data::Hair(config) => {
+                let set = hair::Hair::open(config, split)?;
+                let group_of = (0..set.len()).map(|index| set.style(index) as usize).collect();
                 let images: Images = Arc::new(Foreground::new(set, &self.foreground)?);
                 Ok(Hair { images, groups: figaro::STYLES.map(String::from).to_vec(), group_of })
             }

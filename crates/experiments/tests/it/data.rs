@@ -238,6 +238,18 @@ fn synthetic_wrinkles_are_a_folder_with_lists() {
 }
 
 #[test]
+fn synthetic_hair_is_a_figaro_set() {
+    let place = Place::new();
+    let synth = ["data", "synth", "hair", "--out", "hair", "--size", "32", "--seed", "5", "--count"];
+    let printed = place.run(&[&synth[..], &["21"]].concat());
+    assert!(printed.contains("21 pictures of 32 x 32 pixels in hair"), "{printed}");
+    let files = |folder: &str| std::fs::read_dir(place.path(folder)).unwrap().count();
+    assert_eq!(["hair/Original/Training", "hair/GT/Training", "hair/GT/Testing"].map(files), [14, 14, 7]);
+    let again = place.fails(&[&synth[..], &["21"]].concat());
+    assert!(again.contains("exists already"), "{again}");
+}
+
+#[test]
 fn stats_count_classes_and_suggest_weights() {
     let place = plain();
     let json: Value = serde_json::from_str(&place.run(&["data", "stats", "set", "--json"])).unwrap();
