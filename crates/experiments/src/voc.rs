@@ -87,13 +87,13 @@ enum Watched {
     MeanIou,
 }
 
-/// One of `[data.voc]`, `[data.folder]` and `[data.shapes]`.
+/// One of `[data.voc]`, `[data.shapes]` and `[data.folder]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum ClassData {
     Voc(voc::Config),
-    Folder(folder::Config),
     Shapes(shapes::Config),
+    Folder(folder::Config),
 }
 
 /// Images with a label map.
@@ -137,8 +137,8 @@ impl Config {
     fn open(&self, split: Split) -> Result<Labelled> {
         let set: Labelled = match &self.data {
             ClassData::Voc(config) => Arc::new(voc::open(config, split)?),
-            ClassData::Folder(config) => Arc::new(OnlyLabels(folder::open(config, split)?)),
             ClassData::Shapes(config) => Arc::new(shapes::Shapes::open(config, split)?),
+            ClassData::Folder(config) => Arc::new(OnlyLabels(folder::open(config, split)?)),
         };
         if set.classes().len() != self.model.classes() {
             bail!(

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
-use image::{RgbImage, imageops};
+use image::{Rgb, RgbImage, imageops};
 use sconce_backbones::normalize;
-use sconce_data::{Assembly, Tile, Tiles, image_tensor, resize_image};
+use sconce_data::{Assembly, Tiles, image_tensor, resize_image};
 use sconce_tensors::{Corners, resize_bilinear, softmax_channels};
 use serde::Deserialize;
 
@@ -75,6 +75,8 @@ pub(super) struct View {
     /// Rows and columns of a crop, whose remainders by the stride padded pictures have too.
     crop: (usize, usize),
     stride: usize,
+    /// What is seen beyond the picture.
+    fill: Rgb<u8>,
     looks: Looks,
 }
 
@@ -83,7 +85,8 @@ impl View {
     pub(super) fn plain(config: &Config) -> Self {
         let crop = (config.augment.size[0], config.augment.size[1]);
         let stretched = config.augment.crop.is_none().then_some(crop);
-        Self { stretched, crop, stride: config.model.stride(), looks: Looks::default() }
+        let fill = Rgb(config.augment.fill.unwrap_or_default());
+        Self { stretched, crop, stride: config.model.stride(), fill, looks: Looks::default() }
     }
 
     /// Of the looks that the config asks for.
@@ -133,7 +136,7 @@ impl View {
         }
         let image = resize_image(image, scaled(own))?;
         let probabilities = match self.looks.windows {
-            Some(windows) if windows.is_smaller_than(&image) => windows.blended(&image, |window| {
+            Some(windows) if windows.is_smaller_than(&image) => windows.blended(&image, self.fill, |window| {
                 Ok(softmax_channels(&network.forward_t(&input(window)?, false)?.logits)?)
             })?,
             _ => softmax_channels(&self.padded_logits(network, &image)?)?,
@@ -157,7 +160,7 @@ impl View {
     fn padded_logits(&self, network: &Network, image: &RgbImage) -> Result<Tensor> {
         let (rows, columns) = size_of(image);
         let padded = (self.padded(rows, self.crop.0), self.padded(columns, self.crop.1));
-        let whole = Tiles::new((rows, columns), padded, 0)?.cut(image, Tile { top: 0, left: 0 });
+        let whole = padded_image(image, padded, self.fill);
         let logits = network.forward_t(&input(&whole)?, false)?.logits;
         Ok(logits.narrow(2, 0, rows)?.narrow(3, 0, columns)?.contiguous()?)
     }
@@ -176,19 +179,34 @@ impl Windows {
     }
 
     /// The maps (1, channels, rows, columns) of all windows as one of the picture's size.
-    fn blended(&self, image: &RgbImage, mut see: impl FnMut(&RgbImage) -> Result<Tensor>) -> Result<Tensor> {
-        let (own, [rows, columns]) = (size_of(image), self.size);
-        let tiles = Tiles::new(own, (rows, columns), self.overlap)?;
+    fn blended(
+        &self,
+        image: &RgbImage,
+        fill: Rgb<u8>,
+        mut see: impl FnMut(&RgbImage) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let ((rows, columns), [window_rows, window_columns]) = (size_of(image), self.size);
+        let padded = (rows.max(window_rows), columns.max(window_columns));
+        let image = padded_image(image, padded, fill);
+        let tiles = Tiles::new(padded, (window_rows, window_columns), self.overlap)?;
         let mut whole: Option<(usize, Assembly)> = None;
         for tile in tiles.iter() {
-            let map = see(&tiles.cut(image, tile))?;
+            let map = see(&tiles.cut(&image, tile))?;
             let channels = map.dim(1)?;
             let (_, assembly) = whole.get_or_insert_with(|| (channels, Assembly::new(&tiles, channels)));
             assembly.add(tile, &map.flatten_all()?.to_vec1::<f32>()?)?;
         }
         let (channels, assembly) = whole.context("a picture has at least one window")?;
-        Ok(Tensor::from_vec(assembly.finish()?, (1, channels, own.0, own.1), &Device::Cpu)?)
+        let map = Tensor::from_vec(assembly.finish()?, (1, channels, padded.0, padded.1), &Device::Cpu)?;
+        Ok(map.narrow(2, 0, rows)?.narrow(3, 0, columns)?.contiguous()?)
     }
+}
+
+/// The picture in the upper left corner of a larger one.
+fn padded_image(image: &RgbImage, (rows, columns): (usize, usize), fill: Rgb<u8>) -> RgbImage {
+    let mut padded = RgbImage::from_pixel(columns as u32, rows as u32, fill);
+    imageops::replace(&mut padded, image, 0, 0);
+    padded
 }
 
 /// Rows and columns.
@@ -204,7 +222,6 @@ fn input(image: &RgbImage) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::Rgb;
     use sconce_backbones::resnet::{self, OutputStride, SmallConfig};
     use sconce_backbones::{Backbone, Resnet};
     use sconce_tensors::Parameters;
@@ -216,6 +233,8 @@ mod tests {
         })
     }
 
+    const BLACK: Rgb<u8> = Rgb([0; 3]);
+
     /// Rows of maps of one picture.
     fn rows(map: &Tensor) -> Vec<Vec<f32>> {
         map.get(0).and_then(|map| map.get(0)).and_then(|map| map.to_vec2()).unwrap()
@@ -226,7 +245,7 @@ mod tests {
         let image = picture(50, 41);
         let bright = |image: &RgbImage| Ok(softmax_channels(&input(image)?)?);
         let windows = Windows { size: [16, 24], overlap: 5 };
-        let (whole, blended) = (bright(&image).unwrap(), windows.blended(&image, bright).unwrap());
+        let (whole, blended) = (bright(&image).unwrap(), windows.blended(&image, BLACK, bright).unwrap());
         assert_eq!(whole.dims(), blended.dims());
         for (whole, blended) in rows(&whole).iter().flatten().zip(rows(&blended).iter().flatten()) {
             assert!((whole - blended).abs() < 1e-6, "{whole} {blended}");
@@ -248,7 +267,7 @@ mod tests {
             Ok(resize_bilinear(&features[3], size_of(image), Corners::HalfPixel)?)
         };
         let (image, windows) = (picture(224, 24), Windows { size: [24, 128], overlap: 80 });
-        let (whole, blended) = (see(&image).unwrap(), windows.blended(&image, see).unwrap());
+        let (whole, blended) = (see(&image).unwrap(), windows.blended(&image, BLACK, see).unwrap());
         let (whole, blended) = (rows(&whole), rows(&blended));
         let (mut inside, mut different) = (0, 0);
         for x in 0..224 {
@@ -275,6 +294,7 @@ mod tests {
             stretched: None,
             crop: (crop, crop),
             stride,
+            fill: BLACK,
             looks: Looks::default(),
         };
         for (crop, stride, side, padded) in
