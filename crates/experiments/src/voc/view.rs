@@ -136,9 +136,11 @@ impl View {
         }
         let image = resize_image(image, scaled(own))?;
         let probabilities = match self.looks.windows {
-            Some(windows) if windows.is_smaller_than(&image) => windows.blended(&image, self.fill, |window| {
-                Ok(softmax_channels(&network.forward_t(&input(window)?, false)?.logits)?)
-            })?,
+            Some(windows) if windows.is_smaller_than(&image) => {
+                windows.blended(&image, self.fill, |window| {
+                    Ok(softmax_channels(&network.forward_t(&input(window)?, false)?.logits)?)
+                })?
+            }
             _ => softmax_channels(&self.padded_logits(network, &image)?)?,
         };
         Ok(resize_bilinear(&probabilities, own, Corners::HalfPixel)?)
