@@ -113,7 +113,7 @@ pub(crate) struct RunArguments {
     /// best, last, epoch-N, or a file [default: best; for wrinkles the highest epoch]
     #[arg(long, value_name = "best|last|epoch-N|FILE")]
     checkpoint: Option<String>,
-    /// Change one key of the run's [test] or [crf] for this once, such as test.flip=true; may stand several times
+    /// Change one key of the run's tables test or crf for this once, such as test.flip=true; may stand several times
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }

@@ -274,10 +274,10 @@ mod tests {
         let (mut inside, mut different) = (0, 0);
         for x in 0..224 {
             // The windows begin at columns 0, 48 and 96; their borders at the picture's own are no borders.
-            let covering = [0, 48, 96].into_iter().filter(|left| (*left..left + 128).contains(&x));
+            let mut covering = [0, 48, 96].into_iter().filter(|left| (*left..left + 128).contains(&x));
             let far =
                 |left: u32| (left == 0 || x - left >= RADIUS) && (left == 96 || left + 127 - x >= RADIUS);
-            let far = covering.fold(true, |all, left| all && far(left));
+            let far = covering.all(far);
             for y in 0..24 {
                 let (whole, blended) = (whole[y][x as usize], blended[y][x as usize]);
                 let same = (whole - blended).abs() <= 1e-4 * (1.0 + whole.abs());
