@@ -104,7 +104,7 @@ impl Variant {
     /// Its config, under its own name.
     fn settings(&self, more: &[String]) -> Result<Settings> {
         let mut settings = Settings::of_config(&self.config, &[&self.set, more].concat())?;
-        settings.experiment()?;
+        verbs::check(&settings)?;
         settings.name.clone_from(&self.name);
         Ok(settings)
     }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sconce_fuzz::{Random, Target, damage_text};
 
-use crate::settings::{Experiment, Settings};
-use crate::{agrnet, hair, voc, wrinkle};
+use crate::settings::Settings;
+use crate::verbs;
 
 /// A first line of this kind is a change, as `--set` gives it; to TOML it is a comment.
 const CHANGE: &str = "#--set ";
@@ -53,12 +53,7 @@ fn read(path: &Path) -> anyhow::Result<()> {
     let changes: Vec<String> =
         text.lines().map_while(|line| line.strip_prefix(CHANGE)).map(str::to_owned).collect();
     let settings = Settings::of_config(&path.to_string_lossy(), &changes)?;
-    match settings.experiment()? {
-        Experiment::Agrnet => settings.parse::<agrnet::Config>().map(drop),
-        Experiment::Hair => hair::Config::read(&settings).map(drop),
-        Experiment::Voc => voc::Config::read(&settings).map(drop),
-        Experiment::Wrinkle => wrinkle::Config::read(&settings).map(drop),
-    }
+    verbs::check(&settings)
 }
 
 /// The configs of the project, with and without changes.

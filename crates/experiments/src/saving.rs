@@ -105,15 +105,16 @@ impl Saving {
         Ok(())
     }
 
-    /// Saves at the end of an epoch. The last state comes last: whatever ends the process before, the run goes on from
+    /// Saves at the end of an epoch. Only the last state is gone on from, so it alone holds the optimizer's. It comes last: whatever ends the process before, the run goes on from
     /// the state before and comes here again.
     pub(crate) fn save_epoch(&mut self, checkpoint: &Checkpoint, at: &Position, best: bool) -> Result<()> {
-        if best {
-            self.checkpoints.save(&Which::Best, checkpoint)?;
-        }
         let is_kept = |every: u32| at.epoch.is_multiple_of(every as usize) || at.epoch == self.epochs;
+        let weights = checkpoint.without_part("optim.");
+        if best {
+            self.checkpoints.save(&Which::Best, &weights)?;
+        }
         if self.arguments.keep_every.is_some_and(is_kept) {
-            self.checkpoints.save(&Which::Epoch(at.epoch), &checkpoint.without_part("optim."))?;
+            self.checkpoints.save(&Which::Epoch(at.epoch), &weights)?;
         }
         self.save(checkpoint, at)
     }

@@ -8,6 +8,16 @@ use crate::interrupt::Interrupt;
 use crate::settings::{Experiment, Settings};
 use crate::{agrnet, hair, voc, wrinkle};
 
+/// Reads the config as `train` does.
+pub(crate) fn check(settings: &Settings) -> Result<()> {
+    match settings.experiment()? {
+        Experiment::Agrnet => settings.parse::<agrnet::Config>().map(drop),
+        Experiment::Hair => hair::Config::read(settings).map(drop),
+        Experiment::Voc => voc::Config::read(settings).map(drop),
+        Experiment::Wrinkle => wrinkle::Config::read(settings).map(drop),
+    }
+}
+
 /// Trains a new run, or that of the settings from where it stopped.
 pub(crate) fn train(settings: &Settings, arguments: &TrainArguments, interrupt: &Interrupt) -> Result<()> {
     match settings.experiment()? {

@@ -10,7 +10,8 @@ use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 use sconce_data::crop::read_boxes;
 use sconce_data::strokes::read_line_mask;
 use sconce_data::{
-    Dataset, Error, MAX_PIXELS, Split, folder, nia, read_labels, read_mask, read_rgb, read_rgb_upright,
+    Dataset, Error, MAX_PIXELS, Split, folder, nia, read_binary_mask, read_labels, read_mask, read_rgb,
+    read_rgb_upright,
 };
 use sconce_fuzz::{Target, damage_text};
 
@@ -32,6 +33,12 @@ fn labels() -> Target {
         outcome(read_labels(path, 19))?;
         mask
     })
+}
+
+/// As a label map, or a PBM, which has a byte a pixel.
+fn masks() -> Target {
+    let memory = |length| 4 * MAX_PIXELS + DECODER + 4 * length;
+    Target::new("mask", "7.pbm", memory, |path| outcome(read_binary_mask(path)))
 }
 
 /// Up to 8 bytes a pixel as stored, and 3 as red, green, blue.
@@ -142,6 +149,18 @@ fn jpeg_files() -> Vec<Vec<u8>> {
 #[test]
 fn fuzz_label() {
     labels().run(500, label_files(), png_chunks::damage);
+}
+
+#[test]
+fn fuzz_mask() {
+    let good = [
+        "P1\n# by hand\n5 2\n1 0 1 0 1\n01010\n",
+        "P4\n16 4\n\x0f\x70\x01\x7f\x55\x2a\x11\x08",
+        "P4 8 1 \x7e",
+    ];
+    let words = ["P1", "P4", "P7", "\n", "#", " ", "0", "1", "99999999", "-1", "\x7f"];
+    let files = good.map(|text| text.as_bytes().to_vec()).to_vec();
+    masks().run(300, files, move |random, base, other| damage_text(random, base, other, &words));
 }
 
 #[test]

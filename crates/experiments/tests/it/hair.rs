@@ -209,7 +209,7 @@ fn mistakes_are_one_clear_error_and_leave_no_run() {
         assert!(!place.path("runs").exists(), "{message}");
     };
     refused(&["model.squeezenet.classes=2"], &["model.squeezenet.classes is 2"]);
-    refused(&["model.squeezenet.version=2.0"], &["model.squeezenet.version", "1.1"]);
+    refused(&["model.squeezenet.version=\"2.0\""], &["unknown variant `2.0`", "`1.1`"]);
     refused(&["schedule.plateau.mode=max"], &["schedule.plateau.mode must be \"min\""]);
     refused(&["loss.weighted-bce.foreground-weight=auto"], &["give a number"]);
     refused(&["threshold=1.0"], &["threshold is 1"]);
