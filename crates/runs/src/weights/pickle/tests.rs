@@ -10,16 +10,16 @@ fn fault(bytes: &[u8]) -> Fault {
 
 #[test]
 fn numbers_texts_and_sequences_are_values() {
-    let (pickle, end) =
-        read(b"\x80\x02(K\x07M\x00\x01J\xff\xff\xff\xff\x8a\x03\x00\x00\x01X\x02\x00\x00\x00abU\x01ct.rest")
-            .unwrap();
+    let bytes =
+        b"\x80\x02(K\x07M\x00\x01J\xff\xff\xff\xff\x8a\x03\x00\x00\x01X\x02\x00\x00\x00abU\x01ct.rest";
+    let (pickle, end) = read(bytes).unwrap();
     let &[a, b, c, d, e, f] = pickle.sequence(pickle.root).unwrap() else { panic!() };
     assert_eq!(
         (pickle.size(a), pickle.size(b), pickle.size(c), pickle.size(d)),
         (Some(7), Some(256), None, Some(65536))
     );
     assert_eq!((pickle.text(e), pickle.text(f)), (Some("ab"), Some("c")));
-    assert_eq!(end, 31);
+    assert_eq!(&bytes[end..], b"rest");
 }
 
 #[test]
