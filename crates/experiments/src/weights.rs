@@ -141,10 +141,11 @@ fn put(
         replaced.extend(shapes.keys().filter(|name| names.is_classifier(name)).cloned());
         fitting.retain(|name, _| !names.is_classifier(name));
     }
-    for (name, (theirs, tensor)) in &fitting {
-        if *tensor.dims() != shapes[name][..] {
-            return wrong_shape(name, theirs, tensor.dims(), &shapes[name], names);
-        }
+    let wrong = || fitting.iter().filter(|(name, (_, tensor))| *tensor.dims() != shapes[*name][..]);
+    // The one that tells the network first: a bias may have the wrong shape, too.
+    let known = wrong().find(|(name, (_, tensor))| names.advice(name, tensor.dims()).is_some());
+    if let Some((name, (theirs, tensor))) = known.or_else(|| wrong().next()) {
+        return wrong_shape(name, theirs, tensor.dims(), &shapes[name], names);
     }
     let fitting: HashMap<_, _> =
         fitting.into_iter().map(|(name, (_, tensor))| (name, tensor.clone())).collect();

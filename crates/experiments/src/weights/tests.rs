@@ -64,7 +64,8 @@ fn a_backbone_of_torchvision_takes_its_place() {
 #[test]
 fn another_version_is_told_apart() {
     let (parameters, names) = fitting();
-    let tensors = BTreeMap::from([("features.0.weight".to_owned(), tensor(&[96, 3, 7, 7]))]);
+    let (bias, weight) = (("features.0.bias", tensor(&[96])), ("features.0.weight", tensor(&[96, 3, 7, 7])));
+    let tensors = BTreeMap::from([bias, weight].map(|(name, tensor)| (name.to_owned(), tensor)));
     let error = error(&parameters, tensors, false, &names);
     assert!(error.contains("[96, 3, 7, 7]") && error.contains("[64, 3, 3, 3]"), "{error}");
     assert!(error.contains("SqueezeNet 1.0"), "{error}");
