@@ -209,9 +209,9 @@ mod tests {
                 let inside = x >= 0 && y >= 0 && x < width as isize && y < height as isize;
                 inside && before[y as usize * width + x as usize]
             };
-            for i in 0..mask.len() {
+            for (i, eroded) in eroded.iter_mut().enumerate() {
                 let (x, y) = ((i % width) as isize, (i / width) as isize);
-                eroded[i] = (-1..=1).all(|dy| (-1..=1).all(|dx| at(x + dx, y + dy)));
+                *eroded = (-1..=1).all(|dy| (-1..=1).all(|dx| at(x + dx, y + dy)));
             }
         }
         mask.iter().zip(eroded).map(|(mask, eroded)| *mask && !eroded).collect()
@@ -260,9 +260,10 @@ mod tests {
     #[test]
     fn void_at_the_border_forgives() {
         let mut truth = square(20, 5, 15);
-        for i in 0..400 {
-            let ring = square(20, 4, 16)[i] == 1 && square(20, 6, 14)[i] == 0;
-            truth[i] = if ring { 255 } else { truth[i] };
+        for ((truth, outer), inner) in truth.iter_mut().zip(square(20, 4, 16)).zip(square(20, 6, 14)) {
+            if outer == 1 && inner == 0 {
+                *truth = 255;
+            }
         }
         for predicted in [square(20, 5, 15), square(20, 4, 16), square(20, 6, 14)] {
             assert_eq!(scored(&truth, &predicted, 20, 0.07), [Some(1.0), Some(1.0)]);

@@ -202,7 +202,7 @@ fn cmyk_jpeg(values: [u8; 4]) -> Vec<u8> {
         other => unreachable!("{other} has no code here"),
     };
     let mut bits: String = values.map(code).concat();
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('1');
     }
     for byte in bits.as_bytes().chunks(8) {

@@ -152,7 +152,7 @@ proptest! {
     #[test]
     fn no_content_panics(elements in prop::collection::vec((0u32..20, prop::collection::vec(any::<u8>(), 0..40)), 0..8)) {
         let body: Vec<u8> = elements.iter().flat_map(|(kind, data)| element(*kind, data)).collect();
-        let _ = read(&file(&[body.clone()]));
+        let _ = read(&file(std::slice::from_ref(&body)));
         let _ = read(&file(&[matrix(STRUCTURE as u32, [1, 1], "GTcls", &body)]));
     }
 }
