@@ -268,7 +268,7 @@ mod tests {
             let features = network.features(&input(image)?, false)?;
             Ok(resize_bilinear(&features[3], size_of(image), Corners::HalfPixel)?)
         };
-        let (image, windows) = (picture(224, 24), Windows { size: [24, 128], overlap: 80 });
+        let (image, windows) = (picture(224, 96), Windows { size: [96, 128], overlap: 80 });
         let (whole, blended) = (see(&image).unwrap(), windows.blended(&image, BLACK, see).unwrap());
         let (whole, blended) = (rows(&whole), rows(&blended));
         let (mut inside, mut different) = (0, 0);
@@ -278,7 +278,7 @@ mod tests {
             let far =
                 |left: u32| (left == 0 || x - left >= RADIUS) && (left == 96 || left + 127 - x >= RADIUS);
             let far = covering.all(far);
-            for y in 0..24 {
+            for y in 0..96 {
                 let (whole, blended) = (whole[y][x as usize], blended[y][x as usize]);
                 let same = (whole - blended).abs() <= 1e-4 * (1.0 + whole.abs());
                 assert!(same || !far, "row {y}, column {x}: {whole} {blended}");
