@@ -18,7 +18,7 @@ use candle_nn::VarBuilder;
 use sconce_data::{Batch, augment, loader};
 use sconce_losses::foreground as loss;
 use sconce_models::WeightNames;
-use sconce_optim::{self as optim, Warmup, plateau, schedule};
+use sconce_optim::{self as optim, Warmup, group, plateau, schedule};
 use sconce_tensors::testing::hashed_uniform;
 use sconce_tensors::{Parameters, backward};
 use serde::Deserialize;
@@ -56,6 +56,8 @@ pub(crate) struct Config {
     weights: Option<weights::Config>,
     loss: loss::Config,
     optim: optim::Config,
+    /// Parameters with a rate of their own, by the beginnings of their names, such as `backbone`.
+    groups: Option<Vec<group::Config>>,
     schedule: schedule::Config,
     warmup: Option<Warmup>,
     /// Event files; none without this table.

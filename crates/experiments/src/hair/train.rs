@@ -158,7 +158,7 @@ fn note(run: &Run, images: &Hair, held_out: &Hair) -> Result<()> {
 
 /// The start of a run, or where it stopped.
 fn begin(config: &Config, run: &Run, parameters: Parameters, batches: usize) -> Result<(State, Tally)> {
-    let optimizer = config.optim.build(&parameters)?;
+    let optimizer = config.optim.build_grouped(config.groups.as_deref().unwrap_or_default(), &parameters)?;
     let schedule = Schedule::new(&config.schedule, config.warmup.as_ref(), config.epochs * batches)?;
     let mut state = State::new(parameters, optimizer, schedule);
     let loaded = state.resume(run)?;
