@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn of_equal_values_the_first_receives_the_whole_gradient() -> Result<()> {
         let x = Tensor::ones((1, 1, 3, 5), DType::F32, &Device::Cpu)?;
-        let (y, gradient) = with_gradient(&x, &x, |x| adaptive_max_pool2d(x, (2, 2)))?;
+        let seed = Tensor::ones((1, 1, 2, 2), DType::F32, &Device::Cpu)?;
+        let (y, gradient) = with_gradient(&x, &seed, |x| adaptive_max_pool2d(x, (2, 2)))?;
         assert_eq!(y.flatten_all()?.to_vec1::<f32>()?, [1.0; 4]);
         // Windows of rows 0..2 and 1..3, columns 0..3 and 2..5.
         let wanted = [1., 0., 1., 0., 0., 1., 0., 1., 0., 0., 0., 0., 0., 0., 0.];
@@ -102,7 +103,8 @@ mod tests {
     #[test]
     fn more_windows_than_pixels_repeat_them() -> Result<()> {
         let x = Tensor::new(&[[[[1f32, 2.], [3., 4.]]]], &Device::Cpu)?;
-        let (y, gradient) = with_gradient(&x, &x, |x| adaptive_max_pool2d(x, (3, 3)))?;
+        let seed = Tensor::ones((1, 1, 3, 3), DType::F32, &Device::Cpu)?;
+        let (y, gradient) = with_gradient(&x, &seed, |x| adaptive_max_pool2d(x, (3, 3)))?;
         assert_eq!(y.flatten_all()?.to_vec1::<f32>()?, [1., 2., 2., 3., 4., 4., 3., 4., 4.]);
         assert_eq!(gradient.flatten_all()?.to_vec1::<f32>()?, [1., 2., 2., 4.]);
         Ok(())
