@@ -68,7 +68,7 @@ impl Squeezenet {
         let features = vb.pp("features");
         let (mut channels, kernel) = version.stem();
         let halve = Conv2dConfig { stride: 2, ..Conv2dConfig::default() };
-        let stem = Conv2d::with_bias(3, channels, kernel, halve, features.pp(0))?;
+        let stem = Conv2d::with_bias_for_relu(3, channels, kernel, halve, features.pp(0))?;
         let (mut levels, mut stages) = (vec![Level { channels, stride: 2 }], Vec::with_capacity(3));
         let (mut index, mut number) = (3, 0); // after the stem, its ReLU and the first pool
         for fires in version.fires() {
@@ -170,6 +170,19 @@ mod tests {
                 assert_eq!((costs[i].1.size, level.stride), (sides[i], 2 << i));
             }
             assert_eq!((features.len(), network.levels()[3].channels), (4, 512));
+        }
+        Ok(())
+    }
+
+    /// With half-sized initial weights each of the 17 layers in a row would shrink what it passes on.
+    #[test]
+    fn a_new_network_keeps_the_size_of_what_passes_through_it() -> Result<()> {
+        for version in [Version::V1_0, Version::V1_1] {
+            let network = Squeezenet::new(version, Parameters::new(0, &Device::Cpu).builder())?;
+            let features = network.features(&hashed_signed("image", (2, 3, 96, 96), 2.), false)?;
+            let size = |x: &Tensor| x.sqr()?.mean_all()?.sqrt()?.to_scalar::<f32>();
+            let (first, last) = (size(&features[0])?, size(&features[3])?);
+            assert!((0.2..5.0).contains(&(last / first)), "{version:?}: from {first} to {last}");
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::{Activation, BatchNorm, Conv2dConfig, conv_norm, conv2d};
 /// A convolution with a square kernel.
 ///
 /// Tensors: `weight` (outputs, inputs / groups, kernel, kernel) and, with a bias, `bias` (outputs), both
-/// initialised uniformly within `1 / sqrt(inputs / groups * kernel * kernel)` of zero.
+/// initialised uniformly within `1 / sqrt(inputs / groups * kernel * kernel)` of zero, unless a constructor says otherwise.
 ///
 /// # Shapes
 ///
@@ -29,6 +29,16 @@ impl Conv2d {
         config: Conv2dConfig,
         vb: VarBuilder,
     ) -> Result<Self> {
+        Self::within(uniform, [inputs, outputs, kernel], config, vb)
+    }
+
+    /// With weights drawn as `init` says for so many values that a result is summed from.
+    fn within(
+        init: fn(usize) -> Init,
+        [inputs, outputs, kernel]: [usize; 3],
+        config: Conv2dConfig,
+        vb: VarBuilder,
+    ) -> Result<Self> {
         let Conv2dConfig { stride, dilation, groups, .. } = config;
         let sizes = [inputs, outputs, kernel, stride, dilation, groups];
         if sizes.contains(&0) || !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
@@ -38,7 +48,7 @@ impl Conv2d {
             );
         }
         let shape = (outputs, inputs / groups, kernel, kernel);
-        let init = uniform(inputs / groups * kernel * kernel);
+        let init = init(inputs / groups * kernel * kernel);
         Ok(Self { weight: vb.get_with_hints(shape, "weight", init)?, bias: None, config })
     }
 
@@ -53,6 +63,20 @@ impl Conv2d {
         let plain = Self::new(inputs, outputs, kernel, config, vb.clone())?;
         let init = uniform(inputs / config.groups * kernel * kernel);
         Ok(Self { bias: Some(vb.get_with_hints(outputs, "bias", init)?), ..plain })
+    }
+
+    /// A convolution with a bias, for a network of rectifiers without norms: the weights begin uniformly within
+    /// `sqrt(6 / (inputs / groups * kernel * kernel))` of zero, which keeps the variance of what passes through many layers (He et al.
+    /// 2015, "Delving deep into rectifiers", equation 10), the bias at 0.
+    pub fn with_bias_for_relu(
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        config: Conv2dConfig,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let plain = Self::within(he_uniform, [inputs, outputs, kernel], config, vb.clone())?;
+        Ok(Self { bias: Some(vb.get_with_hints(outputs, "bias", Init::Const(0.0))?), ..plain })
     }
 
     /// The cost of one image of `height` times `width` pixels. A kernel larger than the padded image yields
@@ -83,6 +107,12 @@ impl Module for Conv2d {
 /// Kaiming's uniform distribution with the gain of a leaky rectifier of slope `sqrt(5)`.
 fn uniform(fan_in: usize) -> Init {
     let bound = 1.0 / (fan_in as f64).sqrt();
+    Init::Uniform { lo: -bound, up: bound }
+}
+
+/// Kaiming's uniform distribution with the gain of a rectifier.
+fn he_uniform(fan_in: usize) -> Init {
+    let bound = (6.0 / fan_in as f64).sqrt();
     Init::Uniform { lo: -bound, up: bound }
 }
 

@@ -29,9 +29,9 @@ impl Fire {
         let point = Conv2dConfig::default();
         let same = Conv2dConfig { padding: 1, ..point };
         Ok(Self {
-            squeeze: Conv2d::with_bias(inputs, few, 1, point, vb.pp("squeeze"))?,
-            expand1x1: Conv2d::with_bias(few, half, 1, point, vb.pp("expand1x1"))?,
-            expand3x3: Conv2d::with_bias(few, half, 3, same, vb.pp("expand3x3"))?,
+            squeeze: Conv2d::with_bias_for_relu(inputs, few, 1, point, vb.pp("squeeze"))?,
+            expand1x1: Conv2d::with_bias_for_relu(few, half, 1, point, vb.pp("expand1x1"))?,
+            expand3x3: Conv2d::with_bias_for_relu(few, half, 3, same, vb.pp("expand3x3"))?,
         })
     }
 
