@@ -46,7 +46,11 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
     let (images, held_out) = (config.open(Split::Train)?, config.open(Split::Val)?);
     let run = match &settings.run {
         Some(run) => run.clone(),
-        None => Run::create(&arguments.runs, &settings.name, &settings.text)?,
+        None => {
+            let build = |vb| Network::new(&config.model, vb);
+            weights::check(config.weights.as_ref(), &config.model.weight_names(), build)?;
+            Run::create(&arguments.runs, &settings.name, &settings.text)?
+        }
     };
     provenance::note(&run, &[("train", &*images), ("val", &*held_out)])?;
     println!("run folder  {}", run.folder().display());

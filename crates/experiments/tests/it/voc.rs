@@ -280,6 +280,8 @@ fn keys_that_do_not_fit_each_other_are_named() {
     let one = ["train", "tiny", "--set", "test.scales=[1.0]", "--set", "test.flip=false"];
     let message = place.fails(&[&one[..], &windows].concat());
     assert!(message.contains("[test.windows] needs [augment.crop]"), "{message}");
+    let message = place.fails(&["train", "tiny", "--weights", "none.pth"]);
+    assert!(message.contains("none.pth: cannot read it"), "{message}");
     assert!(!place.path("runs").exists(), "a wrong config must leave no run");
 
     let missing = self::place(|text| with_model(&text, PSPNET).replace("auxiliary-loss = 0.4\n", ""));
