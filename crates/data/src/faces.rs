@@ -36,6 +36,7 @@ use crate::drawing::{canvas, colour, dice, geometry, light, mask, noise, path, s
 use crate::edges::edge_map;
 use crate::error::Error;
 use crate::nia;
+use crate::rendered::Numbers;
 use canvas::Canvas;
 use dice::Dice;
 use scene::Scene;
@@ -61,8 +62,7 @@ pub struct Config {
 pub struct Faces {
     seed: u64,
     size: u32,
-    first: usize,
-    len: usize,
+    numbers: Numbers,
     classes: Vec<String>,
 }
 
@@ -98,36 +98,23 @@ impl Faces {
             let reason = format!("{} pixels; a face needs 16..=4096", config.size);
             return Err(Error::Config { key: "size", reason });
         }
-        let (first, len) = match split {
-            Split::Test => (0, config.test),
-            Split::Val => (config.test, config.val),
-            Split::Train => (config.test.saturating_add(config.val), config.train),
-        };
-        if len == 0 {
-            return Err(Error::Config {
-                key: split.name(),
-                reason: "0 faces; a split needs at least one".into(),
-            });
-        }
+        let numbers = Numbers::of(split, [config.train, config.val, config.test])?;
         let classes = nia::CLASSES.map(String::from).to_vec();
-        Ok(Self { seed: config.seed, size: config.size, first, len, classes })
+        Ok(Self { seed: config.seed, size: config.size, numbers, classes })
     }
 }
 
 impl Dataset<2> for Faces {
     fn len(&self) -> usize {
-        self.len
+        self.numbers.len
     }
 
     fn read(&self, index: usize) -> Result<Sample<2>, Error> {
-        if index >= self.len {
-            return Err(Error::Index { index, len: self.len });
-        }
-        Ok(render(self.seed, (self.first + index) as u64, self.size))
+        Ok(render(self.seed, self.numbers.checked(index)?, self.size))
     }
 
     fn id(&self, index: usize) -> String {
-        format!("face-{:06}", self.first.saturating_add(index))
+        format!("face-{:06}", self.numbers.number(index))
     }
 
     fn classes(&self) -> &[String] {

@@ -25,6 +25,7 @@ use crate::drawing::canvas::Canvas;
 use crate::drawing::dice::Dice;
 use crate::error::Error;
 pub use crate::figaro::CLASSES;
+use crate::rendered::Numbers;
 use scene::Scene;
 pub use style::Style;
 pub use write::write_figaro;
@@ -50,8 +51,7 @@ pub struct Config {
 pub struct Hair {
     seed: u64,
     size: u32,
-    first: usize,
-    len: usize,
+    numbers: Numbers,
     classes: Vec<String>,
 }
 
@@ -76,30 +76,21 @@ pub fn render(seed: u64, index: u64, size: u32) -> Sample<1> {
 }
 
 impl Hair {
-    /// Opens a split. Test pictures come first, then validation, then training, so that the held-out pictures stay the
-    /// same when the training set grows.
+    /// Opens a split. The held-out pictures stay the same when the training set grows.
     ///
     /// # Errors
     /// [`Error::Config`] for a size out of bounds or a split without pictures.
     pub fn open(config: &Config, split: Split) -> Result<Self, Error> {
         check_size(config.size)?;
-        let (first, len) = match split {
-            Split::Test => (0, config.test),
-            Split::Val => (config.test, config.val),
-            Split::Train => (config.test.saturating_add(config.val), config.train),
-        };
-        if len == 0 {
-            let reason = "0 pictures; a split needs at least one".into();
-            return Err(Error::Config { key: split.name(), reason });
-        }
+        let numbers = Numbers::of(split, [config.train, config.val, config.test])?;
         let classes = CLASSES.map(String::from).to_vec();
-        Ok(Self { seed: config.seed, size: config.size, first, len, classes })
+        Ok(Self { seed: config.seed, size: config.size, numbers, classes })
     }
 
     /// The hair style of a picture, by which scores can be told apart.
     #[must_use]
     pub fn style(&self, index: usize) -> Style {
-        Style::of_picture(self.first.saturating_add(index) as u64)
+        Style::of_picture(self.numbers.number(index) as u64)
     }
 }
 
@@ -112,18 +103,15 @@ fn check_size(size: u32) -> Result<(), Error> {
 
 impl Dataset<1> for Hair {
     fn len(&self) -> usize {
-        self.len
+        self.numbers.len
     }
 
     fn read(&self, index: usize) -> Result<Sample<1>, Error> {
-        if index >= self.len {
-            return Err(Error::Index { index, len: self.len });
-        }
-        Ok(render(self.seed, (self.first + index) as u64, self.size))
+        Ok(render(self.seed, self.numbers.checked(index)?, self.size))
     }
 
     fn id(&self, index: usize) -> String {
-        format!("hair-{:06}", self.first.saturating_add(index))
+        format!("hair-{:06}", self.numbers.number(index))
     }
 
     fn classes(&self) -> &[String] {

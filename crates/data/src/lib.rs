@@ -91,6 +91,7 @@ pub mod parts;
 mod plan;
 mod presence;
 mod random;
+mod rendered;
 mod resize;
 mod rgb;
 mod ridge;

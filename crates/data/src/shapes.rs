@@ -18,6 +18,7 @@ use serde::Deserialize;
 use crate::dataset::{Dataset, Sample, Split, VOID};
 use crate::drawing::dice::Dice;
 use crate::error::Error;
+use crate::rendered::Numbers;
 use scene::Scene;
 
 /// Names of the classes in label order, as many as VOC has.
@@ -66,8 +67,7 @@ pub struct Config {
 pub struct Shapes {
     seed: u64,
     size: u32,
-    first: usize,
-    len: usize,
+    numbers: Numbers,
     classes: Vec<String>,
 }
 
@@ -89,8 +89,7 @@ pub fn render(seed: u64, index: u64, size: u32) -> Sample<1> {
 }
 
 impl Shapes {
-    /// Opens a split. Test pictures come first, then validation, then training, so that the held-out pictures stay the
-    /// same when the training set grows.
+    /// Opens a split. The held-out pictures stay the same when the training set grows.
     ///
     /// # Errors
     /// [`Error::Config`] for a size out of bounds or a split without pictures.
@@ -99,34 +98,23 @@ impl Shapes {
             let reason = format!("{} pixels; shapes need 48..=4096", config.size);
             return Err(Error::Config { key: "size", reason });
         }
-        let (first, len) = match split {
-            Split::Test => (0, config.test),
-            Split::Val => (config.test, config.val),
-            Split::Train => (config.test.saturating_add(config.val), config.train),
-        };
-        if len == 0 {
-            let reason = "0 pictures; a split needs at least one".into();
-            return Err(Error::Config { key: split.name(), reason });
-        }
+        let numbers = Numbers::of(split, [config.train, config.val, config.test])?;
         let classes = CLASSES.map(String::from).to_vec();
-        Ok(Self { seed: config.seed, size: config.size, first, len, classes })
+        Ok(Self { seed: config.seed, size: config.size, numbers, classes })
     }
 }
 
 impl Dataset<1> for Shapes {
     fn len(&self) -> usize {
-        self.len
+        self.numbers.len
     }
 
     fn read(&self, index: usize) -> Result<Sample<1>, Error> {
-        if index >= self.len {
-            return Err(Error::Index { index, len: self.len });
-        }
-        Ok(render(self.seed, (self.first + index) as u64, self.size))
+        Ok(render(self.seed, self.numbers.checked(index)?, self.size))
     }
 
     fn id(&self, index: usize) -> String {
-        format!("shapes-{:06}", self.first.saturating_add(index))
+        format!("shapes-{:06}", self.numbers.number(index))
     }
 
     fn classes(&self) -> &[String] {

@@ -233,7 +233,7 @@ fn splits_share_no_face() {
 fn faults_in_the_settings_are_told() {
     let told = |config: &Config| Faces::open(config, Split::Val).unwrap_err().to_string();
     assert_eq!(told(&Config { size: 8, ..config() }), "size: 8 pixels; a face needs 16..=4096");
-    assert_eq!(told(&Config { val: 0, ..config() }), "val: 0 faces; a split needs at least one");
+    assert_eq!(told(&Config { val: 0, ..config() }), "val: 0 pictures; a split needs at least one");
     let faces = Faces::open(&config(), Split::Val).unwrap();
     assert_eq!(faces.read(2).unwrap_err().to_string(), "sample 2 does not exist: the set has 2 samples");
     assert!(toml::from_str::<Config>("seed = 3\nsize = 32\ntrain = 4\nval = 2\n").is_err());
