@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use image::{GrayImage, RgbImage};
-use sconce_data::write_index_png;
-use sconce_runs::write_npy;
+use sconce_data::{Sample, write_index_png, write_rgb_png};
+use sconce_runs::{hits, write_npy};
 
 /// Writes `<target>.npy`, f32 (rows, columns), and `<target>.png`, where 255 is a probability of 1.
 pub(crate) fn write_map(target: &Path, like: &RgbImage, map: &[f32]) -> Result<()> {
@@ -14,6 +14,18 @@ pub(crate) fn write_map(target: &Path, like: &RgbImage, map: &[f32]) -> Result<(
     }
     write_array(target, like, map)?;
     write_soft_mask(target, like, map)
+}
+
+/// Writes what [`write_map`] does, and `<target>.overlay.png`: hits, misses and false alarms of `predicted` on the sample's picture.
+pub(crate) fn write_with_hits(
+    target: &Path,
+    sample: &Sample<1>,
+    map: &[f32],
+    predicted: &GrayImage,
+) -> Result<()> {
+    write_map(target, &sample.image, map)?;
+    let overlay = hits(&sample.image, &sample.targets[0], predicted)?;
+    Ok(write_rgb_png(&with(target, ".overlay.png"), &overlay)?)
 }
 
 /// Writes `<target>.npy`, f32 (rows, columns).

@@ -3,8 +3,9 @@
 use anyhow::Result;
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
-use image::RgbImage;
-use sconce_runs::{Cell, Events, Histogram, Log, Run, StepTime, peak_memory};
+use image::GrayImage;
+use sconce_data::Sample;
+use sconce_runs::{Cell, Colour, Events, Histogram, Log, Run, StepTime, comparison, peak_memory};
 use sconce_tensors::Parameters;
 use serde::Deserialize;
 
@@ -102,15 +103,20 @@ impl<'a> Record<'a> {
         Ok(())
     }
 
-    /// Whether a picture of this held-out image is wanted.
-    pub(crate) fn wants_picture(&self, index: usize) -> bool {
-        self.events.as_ref().is_some_and(|(_, config)| index < config.pictures)
-    }
-
-    /// Writes a picture of a held-out image.
-    pub(crate) fn picture(&mut self, at: &Position, id: &str, picture: &RgbImage) -> Result<()> {
-        if let Some((events, _)) = &mut self.events {
-            events.picture(at.step as u64, &format!("held-out/{id}"), picture)?;
+    /// Writes a held-out image with its truth and prediction beside it, if it is one of those to be shown.
+    pub(crate) fn held_out<const T: usize>(
+        &mut self,
+        at: &Position,
+        (index, id): (usize, &str),
+        sample: &Sample<T>,
+        predicted: &GrayImage,
+        colours: &[Colour],
+    ) -> Result<()> {
+        if let Some((events, config)) = &mut self.events
+            && index < config.pictures
+        {
+            let picture = comparison(&sample.image, &sample.targets[0], predicted, colours)?;
+            events.picture(at.step as u64, &format!("held-out/{id}"), &picture)?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use sconce_losses::agrnet::{self as loss, Terms};
 use sconce_metrics::Confusion;
 use sconce_models::Agrnet;
 use sconce_optim::Schedule;
-use sconce_runs::{Run, Which, comparison, palette, write_report};
+use sconce_runs::{Run, Which, palette, write_report};
 use sconce_tensors::Parameters;
 
 use super::evaluate::Scored;
@@ -105,6 +105,7 @@ fn train(
     let batches = loader.batches_per_epoch();
     let mut progress = ProgressLine::new(config.epochs, batches, state.at.step);
     let mut watch = NanWatch::new(run, &state.parameters, config.on_nan);
+    let colours = palette(held_out.classes().len());
 
     while state.at.epoch < config.epochs {
         for batch in loader.epoch_from(state.at.epoch, state.at.batch) {
@@ -136,7 +137,8 @@ fn train(
         }
         let scored = for_inference(config, state.parameters.tensors().into_iter().collect())?;
         let confusion = evaluate::score(&scored, held_out, config.size(), |scored| {
-            draw(&mut record, &state.at, &held_out.id(scored.index), scored)
+            let Scored { index, sample, predicted, .. } = *scored;
+            record.held_out(&state.at, (index, &held_out.id(index)), sample, predicted, &colours)
         })?;
         let better = state.end_epoch(confusion.mean_f1_foreground());
         record.epoch(&state.at, &means(&confusion))?;
@@ -179,16 +181,6 @@ fn named([total, parsing, edge, boundary, distance]: [f64; 5]) -> [(&'static str
 /// In the order of the columns of epochs.tsv.
 fn means(scores: &Confusion) -> [f64; 4] {
     [scores.mean_f1_foreground(), scores.mean_f1(), scores.mean_iou(), scores.pixel_accuracy()]
-}
-
-/// Puts a held-out image with its truth and prediction into the record, if it is one of those to be shown.
-fn draw(record: &mut Record, at: &Position, id: &str, scored: &Scored) -> Result<()> {
-    if record.wants_picture(scored.index) {
-        let (sample, colours) = (scored.sample, palette(scored.confusion.classes()));
-        let picture = comparison(&sample.image, &sample.targets[0], scored.predicted, &colours)?;
-        record.picture(at, id, &picture)?;
-    }
-    Ok(())
 }
 
 fn epoch_line(at: &Position, epochs: usize, scores: &Confusion) -> String {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use image::GrayImage;
-use sconce_data::{Dataset, Sample, Split, map_tensor, write_rgb_png};
+use sconce_data::{Dataset, Sample, Split, map_tensor};
 use sconce_losses::foreground;
 use sconce_metrics::Confusion;
-use sconce_runs::{ImageScores, Run, Which, hits, palette};
+use sconce_runs::{ImageScores, Run, Which, palette};
 
 use super::scores::{IMAGE_SCORES, ImageScore, Scores};
 use super::segmenter::{Segmenter, probabilities};
@@ -17,7 +17,7 @@ use crate::class_scores::{self, binary_matrix, class_table};
 use crate::cli::EvalArguments;
 use crate::curve::write_curve;
 use crate::gallery::{Gallery, Shown, Wanted};
-use crate::maps::{above, with, write_map};
+use crate::maps::{above, write_with_hits};
 use crate::settings::Settings;
 
 /// `eval figaro-pspnet`.
@@ -76,7 +76,7 @@ fn score_to_files(
     let scores = score(segmenter, set, config, |scored| {
         let id = set.images.id(scored.index);
         images.push(&id, &scored.score.values(), &binary_matrix(&scored.score.counts))?;
-        write_maps(&folder.join(MAPS).join(&id), scored)?;
+        write_with_hits(&folder.join(MAPS).join(&id), scored.sample, scored.map, scored.predicted)?;
         gallery.show(Shown {
             index: scored.index,
             id: &id,
@@ -125,12 +125,4 @@ pub(super) fn score(
         see(&Scored { index, sample, map, predicted, score })?;
     }
     Ok(all)
-}
-
-/// Writes `<target>.npy`, `<target>.png` and `<target>.overlay.png`.
-fn write_maps(target: &Path, scored: &Scored) -> Result<()> {
-    let Scored { sample, map, predicted, .. } = scored;
-    write_map(target, &sample.image, map)?;
-    let overlay = hits(&sample.image, &sample.targets[0], predicted)?;
-    Ok(write_rgb_png(&with(target, ".overlay.png"), &overlay)?)
 }

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use sconce_data::{Batch, Dataset, Loader, Split};
 use sconce_losses::foreground;
 use sconce_optim::Schedule;
-use sconce_runs::{Checkpoint, Run, comparison, palette, write_report};
+use sconce_runs::{Checkpoint, Run, palette, write_report};
 use sconce_tensors::Parameters;
 
 use super::evaluate::{self, Scored};
@@ -192,7 +192,8 @@ fn held_out_scores(config: &Config, state: &State, held_out: &Hair, record: &mut
     let network = Network::for_inference(&config.model, state.parameters.tensors().into_iter().collect())?;
     let segmenter = Segmenter::new(config, network, Default::default());
     evaluate::score(&segmenter, held_out, config, |scored| {
-        draw(record, &state.at, &held_out.images.id(scored.index), scored)
+        let Scored { index, sample, predicted, .. } = *scored;
+        record.held_out(&state.at, (index, &held_out.images.id(index)), sample, predicted, &palette(CLASSES))
     })
 }
 
@@ -212,16 +213,6 @@ fn epoch_values(tally: &Tally, scores: &Scores) -> [f64; 11] {
         *value = score.unwrap_or_default();
     }
     values
-}
-
-/// Puts a held-out image with its truth and prediction into the record, if it is one of those to be shown.
-fn draw(record: &mut Record, at: &Position, id: &str, scored: &Scored) -> Result<()> {
-    if record.wants_picture(scored.index) {
-        let (sample, colours) = (scored.sample, palette(CLASSES));
-        let picture = comparison(&sample.image, &sample.targets[0], scored.predicted, &colours)?;
-        record.picture(at, id, &picture)?;
-    }
-    Ok(())
 }
 
 fn epoch_line(at: &Position, epochs: usize, values: &[f64; 11]) -> String {

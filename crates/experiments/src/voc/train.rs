@@ -9,7 +9,7 @@ use sconce_data::{Batch, Loader, Split, VOID, map_tensor};
 use sconce_losses::classes;
 use sconce_metrics::Confusion;
 use sconce_optim::Schedule;
-use sconce_runs::{Run, Which, comparison, write_report};
+use sconce_runs::{Run, Which, write_report};
 use sconce_tensors::Parameters;
 
 use super::network::Network;
@@ -200,10 +200,8 @@ fn held_out_scores(
         sum += f64::from(loss.to_scalar::<f32>()?);
         let predicted = labels(&logits)?;
         all.add(truth.as_raw(), predicted.as_raw(), VOID)?;
-        if record.wants_picture(index) {
-            let picture = comparison(&sample.image, truth, &predicted, &colours(all.classes()))?;
-            record.picture(&state.at, &held_out.id(index), &picture)?;
-        }
+        let colours = colours(all.classes());
+        record.held_out(&state.at, (index, &held_out.id(index)), &sample, &predicted, &colours)?;
     }
     Ok((sum / held_out.len() as f64, all))
 }

@@ -9,7 +9,7 @@ use sconce_data::{Batch, Loader, Split};
 use sconce_losses::foreground;
 use sconce_models::Unet;
 use sconce_optim::Schedule;
-use sconce_runs::{Checkpoint, Run, comparison, palette, write_report};
+use sconce_runs::{Checkpoint, Run, palette, write_report};
 use sconce_tensors::Parameters;
 
 use super::detector::{Detector, Single, check_size, input};
@@ -270,7 +270,8 @@ fn held_out_scores(
     let network = for_inference(config, state.parameters.tensors().into_iter().collect())?;
     let detector = Detector::Whole(Box::new(Single::new(config, network, Default::default())));
     evaluate::score(&detector, held_out, config.threshold, |scored| {
-        draw(record, &state.at, &held_out.id(scored.index), scored)
+        let Scored { index, sample, predicted, .. } = *scored;
+        record.held_out(&state.at, (index, &held_out.id(index)), sample, predicted, &palette(CLASSES))
     })
 }
 
@@ -292,16 +293,6 @@ fn epoch_values(tally: &Tally, scores: &Scores) -> [f64; 12] {
         *value = score.unwrap_or_default();
     }
     values
-}
-
-/// Puts a held-out image with its truth and prediction into the record, if it is one of those to be shown.
-fn draw(record: &mut Record, at: &Position, id: &str, scored: &Scored) -> Result<()> {
-    if record.wants_picture(scored.index) {
-        let (sample, colours) = (scored.sample, palette(CLASSES));
-        let picture = comparison(&sample.image, &sample.targets[0], scored.predicted, &colours)?;
-        record.picture(at, id, &picture)?;
-    }
-    Ok(())
 }
 
 fn epoch_line(at: &Position, epochs: usize, values: &[f64; 12]) -> String {

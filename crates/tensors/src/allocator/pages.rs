@@ -86,7 +86,8 @@ impl Pages {
     }
 
     /// A block of another size with the same values, as far as it reaches; the old one is gone. None, and nothing has changed, if the
-    /// system has no more memory.
+    /// system has no room for it. (Should it refuse even to map a page in the place of another, the old block's values are lost; every
+    /// caller ends then.)
     pub(super) fn resize(&mut self, block: *mut u8, bytes: usize) -> Option<*mut u8> {
         let (start, bytes) = (block as usize, bytes.checked_next_multiple_of(GRAIN)?);
         if self.used.get(&start)?.bytes() < bytes {
