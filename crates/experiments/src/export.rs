@@ -54,7 +54,8 @@ enum Names {
 pub(crate) fn run(arguments: &ExportArguments) -> Result<()> {
     let run = named_runs::find(&arguments.runs, &arguments.run)?;
     let names = verbs::weight_names(&Settings::to_repeat(&run))?;
-    let loaded = run.checkpoints().load(&Which::from(arguments.checkpoint.as_str()), &Device::Cpu)?;
+    let which = Which::from(arguments.checkpoint.as_str());
+    let loaded = run.checkpoints().load_part(&which, "model.", &Device::Cpu)?;
     if let Some(warning) = &loaded.warning {
         eprintln!("warning: {warning}; using {}", loaded.path.display());
     }

@@ -167,7 +167,7 @@ struct Trained {
 
 impl Trained {
     fn load(config: &Config, run: &Run, which: &Which) -> Result<Self> {
-        let loaded = run.checkpoints().load(which, &Device::Cpu)?;
+        let loaded = run.checkpoints().load_part(which, "model.", &Device::Cpu)?;
         if let Some(warning) = &loaded.warning {
             eprintln!("warning: {warning}; using {}", loaded.path.display());
         }

@@ -89,8 +89,17 @@ impl Checkpoints {
     ///
     /// A missing or damaged checkpoint; the message names the other checkpoints that there are.
     pub fn load(&self, which: &Which, device: &Device) -> Result<Loaded, Error> {
+        self.load_part(which, "", device)
+    }
+
+    /// Loads the state and the tensors whose names begin with `prefix`; see [`Checkpoint::read_part`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Checkpoints::load`].
+    pub fn load_part(&self, which: &Which, prefix: &str, device: &Device) -> Result<Loaded, Error> {
         let path = self.path(which);
-        let error = match self.read(&path, device) {
+        let error = match self.read(&path, prefix, device) {
             Ok(checkpoint) => return Ok(Loaded { checkpoint, path, warning: None }),
             Err(error) => error,
         };
@@ -98,7 +107,7 @@ impl Checkpoints {
         let lost = matches!(error, Error::Damaged { .. } | Error::NoCheckpoint { .. });
         if *which == Which::Last
             && lost
-            && let Ok(checkpoint) = Checkpoint::read(&previous, device)
+            && let Ok(checkpoint) = Checkpoint::read_part(&previous, prefix, device)
         {
             return Ok(Loaded { checkpoint, path: previous, warning: Some(error) });
         }
@@ -135,8 +144,8 @@ impl Checkpoints {
         self.folder.join(format!("{name}.{EXTENSION}"))
     }
 
-    fn read(&self, path: &Path, device: &Device) -> Result<Checkpoint, Error> {
-        Checkpoint::read(path, device).map_err(|error| match error {
+    fn read(&self, path: &Path, prefix: &str, device: &Device) -> Result<Checkpoint, Error> {
+        Checkpoint::read_part(path, prefix, device).map_err(|error| match error {
             Error::Read { reason, .. } if reason.kind() == ErrorKind::NotFound => {
                 Error::NoCheckpoint { path: path.into(), others: self.others(path) }
             }

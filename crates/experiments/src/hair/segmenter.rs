@@ -27,7 +27,7 @@ pub(super) struct Segmenter {
 impl Segmenter {
     /// The checkpoint that `which` names; the best one if it names none.
     pub(super) fn load(config: &Config, run: &Run, which: Option<&Which>) -> Result<Self> {
-        let loaded = run.checkpoints().load(which.unwrap_or(&Which::Best), &Device::Cpu)?;
+        let loaded = run.checkpoints().load_part(which.unwrap_or(&Which::Best), "model.", &Device::Cpu)?;
         if let Some(warning) = &loaded.warning {
             eprintln!("warning: {warning}; using {}", loaded.path.display());
         }

@@ -120,7 +120,7 @@ impl Single {
     fn load(config: &Config, run: &Run, which: Option<&Which>) -> Result<Self> {
         let checkpoints = run.checkpoints();
         let which = which.cloned().or_else(|| checkpoints.highest_epoch()).unwrap_or(Which::Last);
-        let loaded = checkpoints.load(&which, &Device::Cpu)?;
+        let loaded = checkpoints.load_part(&which, "model.", &Device::Cpu)?;
         if let Some(warning) = &loaded.warning {
             eprintln!("warning: {warning}; using {}", loaded.path.display());
         }

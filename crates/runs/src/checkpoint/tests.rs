@@ -183,3 +183,21 @@ proptest! {
         assert_same(&checkpoint, &Checkpoint::read(&path, &Device::Cpu).unwrap());
     }
 }
+
+#[test]
+fn a_part_is_read_alone_and_damage_outside_of_it_is_found() {
+    let mut checkpoint = rich();
+    let large = Tensor::zeros(3 * SKIPPED_AT_ONCE / 4 + 5, DType::F32, &Device::Cpu).unwrap();
+    checkpoint.tensors.insert("optim.moment".into(), large);
+    let (_folder, path) = saved(&checkpoint);
+    let part = Checkpoint::read_part(&path, "f", &Device::Cpu).unwrap();
+    checkpoint.tensors.retain(|name, _| name.starts_with('f'));
+    assert_eq!(part.tensors.len(), 3);
+    assert_same(&part, &checkpoint);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let error = Checkpoint::read_part(&path, "f", &Device::Cpu).unwrap_err().to_string();
+    assert!(error.contains("its checksum differs"), "{error}");
+}

@@ -19,7 +19,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
     let bytes = std::fs::read(path).map_err(|reason| Error::read(path, reason))?;
     if Checkpoint::is_start(&bytes) {
         drop(bytes);
-        return Ok(Checkpoint::read(path, &Device::Cpu)?.part(MODEL).into_iter().collect());
+        return Ok(Checkpoint::read_part(path, MODEL, &Device::Cpu)?.part(MODEL).into_iter().collect());
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::damaged(path, error.to_string()))?;
     let mut tensors = BTreeMap::new();
