@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::mapping::{move_pages, release, reserve};
+use super::mapping::{move_pages, populate, release, reserve};
 
 /// Blocks are multiples of this many bytes: of the largest page of the systems there are.
 const GRAIN: usize = 64 << 10;
@@ -12,6 +12,9 @@ pub(super) const GRAIN_ALIGNMENT: usize = 4096;
 
 /// Parts of ranges in all, from which on free ones are given back to the system, which has a limit for mappings (65,530).
 const MANY: usize = 8192;
+
+/// Fresh bytes up to which a block is sure enough to be written to all over: a tensor is, a buffer of many gigabytes may not be.
+const POPULATED: usize = 256 << 20;
 
 /// Ranges of pages by their starts.
 #[derive(Debug)]
@@ -131,8 +134,12 @@ impl Pages {
             self.insert_free(start, rest);
             next = if filled < bytes { self.take_largest() } else { None };
         }
-        if filled < bytes {
-            parts.push(bytes - filled);
+        let fresh = bytes - filled;
+        if fresh > 0 {
+            parts.push(fresh);
+        }
+        if (1..=POPULATED).contains(&fresh) {
+            populate(target + filled, fresh);
         }
         self.used.insert(target, Range { parts });
         Some(target)
