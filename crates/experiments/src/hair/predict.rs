@@ -48,12 +48,18 @@ fn segment(
     let map = segmenter.probabilities(&image)?;
     let (mask, colours) = (above(&map, threshold, &image), palette(CLASSES));
     let probability = with(target, ".probability");
-    write_soft_mask(&probability, &image, &map)?;
+    let write_mask = || write_index_png(&with(target, ".png"), &mask, Some(&colours));
+    let write_overlay = || -> Result<_> {
+        Ok(write_rgb_png(&with(target, ".overlay.png"), &overlay(&image, &mask, &colours, ALPHA)?)?)
+    };
+    let write_soft_mask = || write_soft_mask(&probability, &image, &map);
+    let (soft, (mask, overlay)) = rayon::join(write_soft_mask, || rayon::join(write_mask, write_overlay));
+    soft?;
+    mask?;
+    overlay?;
     if arguments.logits {
         write_array(&probability, &image, &map)?;
     }
-    write_index_png(&with(target, ".png"), &mask, Some(&colours))?;
-    write_rgb_png(&with(target, ".overlay.png"), &overlay(&image, &mask, &colours, ALPHA)?)?;
     if let Some(colour) = arguments.recolour {
         write_rgb_png(&with(target, ".recoloured.png"), &recolour(&image, &map, colour.0)?)?;
     }
