@@ -1,17 +1,20 @@
 //! `ablate`: the same training in several variants, and their scores side by side.
 
-use std::collections::BTreeSet;
+mod scores;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use sconce_data::Split;
-use sconce_runs::{Error, Rows, Run, Table, Which, write_atomically};
+use sconce_runs::{Error, Run, Table, Which, write_atomically};
+use scores::{Curve, Scored};
 use serde::Deserialize;
 
-use crate::cli::{AblateArguments, EvalArguments, EvalSplit, TrainArguments};
+use crate::cli::{AblateArguments, TrainArguments};
 use crate::interrupt::Interrupt;
+use crate::maps::with;
 use crate::position::Position;
 use crate::saving::SavingArguments;
 use crate::settings::{Settings, known_configs_in};
@@ -23,6 +26,9 @@ use crate::{report, verbs, wrinkle};
 struct Config {
     /// The table's columns: names of rows in an evaluation's means.tsv.
     scores: Vec<String>,
+    /// More tables, with a column for each variant.
+    #[serde(default)]
+    curves: Vec<Curve>,
     variants: Vec<Variant>,
 }
 
@@ -56,14 +62,23 @@ pub(crate) fn run(arguments: &AblateArguments) -> Result<()> {
             println!("stopped; go on with: cargo xtask ablate {name}");
             return Ok(());
         };
-        evaluated.push((settings.name.clone(), means(&run, arguments.split)?));
+        evaluated.push(Scored::new(settings.name.clone(), &run, arguments.split, &config.curves)?);
     }
-    let table = table(&config.scores, &evaluated)?;
-    let file = root.join(format!("{}.tsv", Split::from(arguments.split)));
-    table.write_tsv(&file)?;
-    let text = file.with_extension("txt");
+    let stem = Split::from(arguments.split).to_string();
+    write(&scores::table(&config.scores, &evaluated)?, &root.join(&stem))?;
+    for (index, curve) in config.curves.iter().enumerate() {
+        println!("\n{curve}");
+        write(&scores::curve_table(index, &evaluated)?, &root.join(format!("{stem}-curve-{}", index + 1)))?;
+    }
+    Ok(())
+}
+
+/// Prints a table and writes it as `<target>.tsv` and `<target>.txt`.
+fn write(table: &Table, target: &Path) -> Result<()> {
+    let (values, text) = (with(target, ".tsv"), with(target, ".txt"));
+    table.write_tsv(&values)?;
     write_atomically(&text, |file| file.write_all(table.to_string().as_bytes()))?;
-    println!("\n{table}\ntable     {} and {}", file.display(), text.display());
+    println!("\n{table}\ntable     {} and {}", values.display(), text.display());
     Ok(())
 }
 
@@ -165,50 +180,6 @@ fn is_finished(run: &Run, settings: &Settings) -> Result<bool> {
     Ok(report::file_of(run).is_file())
 }
 
-/// Names and values of the run's scores on the split.
-fn means(run: &Run, split: EvalSplit) -> Result<Vec<[String; 2]>> {
-    let arguments = EvalArguments::of_run(run, split);
-    verbs::evaluate(&Settings::of_run(&arguments.run)?, &arguments)?;
-    let file = newest_means(run, split)?;
-    let pair = |row: Vec<String>| {
-        let wrong =
-            |row: Vec<String>| anyhow!("{}: expected a name and a value, found {row:?}", file.display());
-        row.try_into().map_err(wrong)
-    };
-    Rows::read(&file)?.rows.into_iter().map(pair).collect()
-}
-
-/// The means.tsv that the last evaluation of the split wrote, whichever checkpoint that was of.
-fn newest_means(run: &Run, split: EvalSplit) -> Result<PathBuf> {
-    let prefix = format!("{}-", Split::from(split));
-    let of_split =
-        |folder: &PathBuf| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
-    let folder = run.evaluation("");
-    let folders = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let files = folders.filter(of_split).map(|folder| folder.join("means.tsv"));
-    let dated = files.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file)));
-    let (_, file) = dated.max().with_context(|| format!("{} has no scores", folder.display()))?;
-    Ok(file)
-}
-
-/// A row for each variant and a column for each score.
-fn table(scores: &[String], evaluated: &[(String, Vec<[String; 2]>)]) -> Result<Table> {
-    let names = || evaluated.iter().flat_map(|(_, means)| means).map(|[name, _]| name.as_str());
-    if let Some(unknown) = scores.iter().find(|score| names().all(|name| name != score.as_str())) {
-        let known: BTreeSet<&str> = names().collect();
-        let known: Vec<&str> = known.into_iter().collect();
-        bail!("`scores` names '{unknown}', which no evaluation has; there are: {}", known.join(", "));
-    }
-    let mut table = Table::new(std::iter::once("variant".to_owned()).chain(scores.iter().cloned()));
-    for (variant, means) in evaluated {
-        let value =
-            |score: &String| means.iter().find(|[name, _]| name == score).map(|[_, value]| value.clone());
-        let cells = scores.iter().map(|score| value(score).unwrap_or_else(|| "-".to_owned()));
-        table.push(std::iter::once(variant.clone()).chain(cells));
-    }
-    Ok(table)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,15 +198,5 @@ mod tests {
         assert!(with(["a", "../b"]).unwrap_err().contains("'../b': its name"));
         assert!(config("scores = ['F1 %']\nvariants = []").unwrap_err().contains("at least one"));
         assert!(config("scores = []\nvariant = []").unwrap_err().contains("unknown field `variant`"));
-    }
-
-    #[test]
-    fn a_table_has_the_scores_asked_for_in_their_order() {
-        let means = |iou: &str| [["loss", "0.1"], ["IoU %", iou]].map(|pair| pair.map(String::from)).to_vec();
-        let evaluated = [("a".to_owned(), means("86.1")), ("b".to_owned(), means("84.3")[..1].to_vec())];
-        let made = table(&["IoU %", "loss"].map(String::from), &evaluated).unwrap();
-        assert_eq!(made.to_tsv(), "variant\tIoU %\tloss\na\t86.1\t0.1\nb\t-\t0.1\n");
-        let error = table(&["F1 %".to_owned()], &evaluated).unwrap_err().to_string();
-        assert!(error.contains("'F1 %'") && error.contains("IoU %, loss"), "{error}");
     }
 }

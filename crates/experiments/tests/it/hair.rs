@@ -263,6 +263,7 @@ fn predictions_are_soft_and_recoloured_and_failures_come_last() {
 fn variants_are_trained_once_and_scored_side_by_side() {
     let place = place(|text| text.replace("epochs = 2", "epochs = 1"));
     let variants = "scores = [\"loss\", \"IoU %\"]\n\
+                    curves = [{ file = \"thresholds.tsv\", column = \"F1 %\" }]\n\
                     [[variants]]\nname = \"with\"\nconfig = \"tiny\"\nset = []\n\
                     [[variants]]\nname = \"without\"\nconfig = \"tiny\"\nset = [\"model.squeezenet.pyramid=false\"]\n";
     std::fs::create_dir(place.path("configs/ablate")).unwrap();
@@ -278,6 +279,9 @@ fn variants_are_trained_once_and_scored_side_by_side() {
     assert_ne!(table[1][1], table[2][1]);
     let text = std::fs::read_to_string(place.path("runs/ablate/pair/val.txt")).unwrap();
     assert!(printed.contains(&text), "{text}");
+    let curve = rows(&place.path("runs/ablate/pair/val-curve-1.tsv"));
+    assert_eq!((curve.len(), curve[0].join(" ").as_str()), (12, "at with without"));
+    assert_ne!(curve[1][1], "0.00", "at threshold 0 all pixels are hair");
     for variant in ["with", "without"] {
         assert_eq!(entries(&place.path("runs/ablate/pair").join(variant)).len(), 1, "{variant}");
     }
