@@ -4,6 +4,7 @@
 
 mod arrows;
 mod check;
+mod cuda;
 mod fuzz;
 mod source;
 
@@ -16,7 +17,11 @@ usage: cargo xtask check             arrows between crates and house rules
                                      the same, and hostile files to every reader for so long each
        cargo xtask check --torture KILLS
                                      the same, and a training killed so often must end as an undisturbed one
-       cargo xtask VERB …            builds the program in release mode and runs it; its verbs follow
+       cargo xtask cuda-toolchain [--link | --check] [--home FOLDER]
+                                     sets up what --cuda needs to build where no CUDA toolkit is; --help tells more
+       cargo xtask cuda-resources    registers and spills of every CUDA kernel; exit code 1 if one spills
+       cargo xtask VERB … [--cuda]   builds the program in release mode, with --cuda for NVIDIA GPUs, and runs it; its verbs
+                                     follow
 ";
 
 /// Settings of glibc, which other systems ignore.
@@ -26,6 +31,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("check") => check(&arguments[1..]),
+        Some("cuda-toolchain") => cuda::script(&root(), "cuda-toolchain", &arguments[1..]),
+        Some("cuda-resources") => cuda::script(&root(), "cuda-resources", &arguments[1..]),
         None | Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             start(&["--help".to_owned()])
@@ -56,8 +63,14 @@ fn check(arguments: &[String]) -> ExitCode {
 
 /// Builds `sconce` with optimisation and hands the arguments on; the exit code is the program's.
 fn start(arguments: &[String]) -> ExitCode {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let with_cuda =
+        arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--cuda");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut cargo = if with_cuda { cuda::with_toolchain(&root(), &cargo) } else { Command::new(cargo) };
     cargo.args(["run", "--quiet", "--release", "--package", "sconce-experiments", "--bin", "sconce"]);
+    if with_cuda {
+        cargo.args(["--features", "cuda"]);
+    }
     cargo.arg("--manifest-path").arg(root().join("Cargo.toml")).arg("--").args(arguments);
     // glibc's heap in pages of 2 MiB: a hundredth of the page faults. Only the environment at the start can say so.
     if std::env::var_os(TUNABLES).is_none() {
@@ -66,7 +79,7 @@ fn start(arguments: &[String]) -> ExitCode {
     if let Some(commit) = commit() {
         cargo.env("SCONCE_COMMIT", commit); // goes into the folders of runs
     }
-    run_to_end(&mut cargo)
+    if with_cuda { cuda::run_to_end(&mut cargo) } else { run_to_end(&mut cargo) }
 }
 
 /// The exit code is the program's.

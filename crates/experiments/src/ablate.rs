@@ -153,6 +153,7 @@ fn trained(settings: &Settings, root: &Path, interrupt: &Interrupt) -> Result<Op
         resume: None,
         weights: Default::default(),
         saving: SavingArguments::until(None),
+        device: Default::default(),
     };
     let mut settings = settings.clone();
     settings.run = same;

@@ -55,6 +55,9 @@ pub(crate) struct Config {
     weights: Option<weights::Config>,
     /// Event files; none without this table.
     log: Option<record::Config>,
+    /// Where the network computes: no key of the file, but an argument of the program.
+    #[serde(skip, default = "crate::device::cpu")]
+    device: Device,
 }
 
 /// One of `[data.nia]`, `[data.folder]` and `[data.faces]`.
@@ -70,6 +73,10 @@ enum FaceData {
 type Faces = Arc<dyn Dataset<2>>;
 
 impl Config {
+    fn read(settings: &Settings) -> Result<Self> {
+        Ok(Self { device: settings.device.clone(), ..settings.parse()? })
+    }
+
     fn open(&self, split: Split) -> Result<Faces> {
         let faces: Faces = match &self.data {
             FaceData::Nia(config) => Arc::new(nia::open(config, split)?),
@@ -101,7 +108,7 @@ struct Trained {
 
 impl Trained {
     fn load(config: &Config, run: &Run, which: &Which) -> Result<Self> {
-        let loaded = run.checkpoints().load_part(which, "model.", &Device::Cpu)?;
+        let loaded = run.checkpoints().load_part(which, "model.", &config.device)?;
         if let Some(warning) = &loaded.warning {
             eprintln!("warning: {warning}; using {}", loaded.path.display());
         }
@@ -113,12 +120,12 @@ impl Trained {
 
 /// A network of constants: it records nothing for a backward pass, so its insides are freed as it goes.
 fn for_inference(config: &Config, tensors: HashMap<String, Tensor>) -> candle_core::Result<Agrnet> {
-    Agrnet::new(&config.model, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
+    Agrnet::new(&config.model, VarBuilder::from_tensors(tensors, DType::F32, &config.device))
 }
 
 /// Logits (1, classes, H, W) at the image's own size; the network sees the image at `size`.
-fn logits(network: &Agrnet, image: &RgbImage, size: (usize, usize)) -> Result<Tensor> {
-    let input = normalize(&image_tensor([&resize_image(image, size)?], &Device::Cpu)?)?;
+fn logits(network: &Agrnet, image: &RgbImage, size: (usize, usize), device: &Device) -> Result<Tensor> {
+    let input = normalize(&image_tensor([&resize_image(image, size)?], device)?)?;
     let logits = network.forward_t(&input, false)?.logits;
     let own = (image.height() as usize, image.width() as usize);
     Ok(resize_bilinear(&logits, own, Corners::Aligned)?)
@@ -126,7 +133,7 @@ fn logits(network: &Agrnet, image: &RgbImage, size: (usize, usize)) -> Result<Te
 
 /// Prints parameters and multiply-adds per stage, and what memory training and prediction need.
 pub(crate) fn summarise(settings: &Settings, arguments: &SummaryArguments) -> Result<()> {
-    let config: Config = settings.parse()?;
+    let config = Config::read(settings)?;
     if let Some(trial) = arguments.trial {
         return try_out(&config, trial);
     }
@@ -145,7 +152,7 @@ fn try_out(config: &Config, trial: Trial) -> Result<()> {
         let network = for_inference(config, parameters.tensors().into_iter().collect())?;
         drop(parameters);
         let image = RgbImage::new(trial.size.1 as u32, trial.size.0 as u32);
-        return trial.run(|trial| logits(&network, &image, trial.size).map(drop));
+        return trial.run(|trial| logits(&network, &image, trial.size, &config.device).map(drop));
     }
     let mut optimizer = config.optim.build(&parameters)?;
     trial.run(|Trial { batch, size: (height, width), .. }| {

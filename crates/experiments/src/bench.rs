@@ -13,9 +13,10 @@ mod peer;
 mod process;
 mod timing;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cli::BenchArguments;
+use crate::device::DeviceName;
 use case::Case;
 use limits::Limits;
 
@@ -23,6 +24,9 @@ use limits::Limits;
 pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     if arguments.here {
         return here(arguments);
+    }
+    if arguments.limits && arguments.device.name() != DeviceName::Cpu {
+        bail!("--limits are those of the processor: leave out --cuda and --device");
     }
     if arguments.growth {
         return growth::run(&case::matching(&arguments.case, Case::growing())?, arguments);
@@ -37,7 +41,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     let cases = case::matching(&arguments.case, all)?;
     match &arguments.peer {
         None => cases.iter().try_for_each(|case| {
-            println!("{}", process::ours(case, arguments.threads, arguments.seconds)?.to_json()?);
+            println!("{}", process::ours(case, arguments)?.to_json()?);
             Ok(())
         }),
         Some(python) => peer::compare(python, &cases, arguments),
@@ -51,8 +55,9 @@ fn here(arguments: &BenchArguments) -> Result<()> {
         return Ok(());
     }
     let all = [Case::published(), Case::full(), Case::crf(), Case::growing()].concat();
+    let device = arguments.device.open()?;
     case::matching(&arguments.case, all)?.iter().try_for_each(|case| {
-        println!("{}", case.measure(arguments.seconds)?.to_json()?);
+        println!("{}", case.measure(arguments.seconds, &device)?.to_json()?);
         Ok(())
     })
 }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sconce_data::Split;
 use sconce_runs::{Run, Which};
 
+use crate::device::DeviceArguments;
 use crate::estimate::Trial;
 use crate::export::ExportArguments;
 use crate::saving::SavingArguments;
@@ -79,7 +80,7 @@ pub(crate) enum DataVerb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cargo xtask train agrnet-small\n  \
     cargo xtask train agrnet --set optim.sgd.lr=0.001 --set epochs=60\n  \
-    cargo xtask train agrnet --weights resnet101_v2.pth\n  \
+    cargo xtask train agrnet --weights resnet101_v2.pth\n  cargo xtask train agrnet --cuda --device cuda:1\n  \
     cargo xtask train agrnet --resume --save-every 10min --keep-every 5")]
 pub(crate) struct TrainArguments {
     /// Name of a file in configs/, or a path to one
@@ -97,6 +98,8 @@ pub(crate) struct TrainArguments {
     pub(crate) weights: WeightsArguments,
     #[command(flatten)]
     pub(crate) saving: SavingArguments,
+    #[command(flatten)]
+    pub(crate) device: DeviceArguments,
 }
 
 /// Which trained network to use.
@@ -116,6 +119,8 @@ pub(crate) struct RunArguments {
     /// Change one key of the run's tables test or crf for this once, such as test.flip=true; may stand several times
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArguments,
 }
 
 impl RunArguments {
@@ -128,6 +133,7 @@ impl RunArguments {
             run: Some(run.folder().to_owned()),
             checkpoint: None,
             set: Vec::new(),
+            device: DeviceArguments::default(),
         }
     }
 
@@ -299,6 +305,8 @@ pub(crate) struct BenchArguments {
     /// Time and memory per pixel of training steps and predictions from 128 to 1024 pixels square
     #[arg(long, conflicts_with = "peer")]
     pub(crate) growth: bool,
+    #[command(flatten)]
+    pub(crate) device: DeviceArguments,
     /// Measure in this process, with its threads
     #[arg(long, hide = true)]
     pub(crate) here: bool,

@@ -62,6 +62,9 @@ pub(crate) struct Config {
     warmup: Option<Warmup>,
     /// Event files; none without this table.
     log: Option<record::Config>,
+    /// Where the network computes: no key of the file, but an argument of the program.
+    #[serde(skip, default = "crate::device::cpu")]
+    device: Device,
 }
 
 /// What files of other programs call the parameters of the network.
@@ -75,7 +78,7 @@ const CLASSES: usize = 2;
 impl Config {
     /// The config of `settings`, its keys checked against each other.
     pub(crate) fn read(settings: &Settings) -> Result<Self> {
-        let config: Self = settings.parse()?;
+        let config = Self { device: settings.device.clone(), ..settings.parse()? };
         config.model.check()?;
         if !(0.0..1.0).contains(&config.threshold) {
             bail!("threshold is {}; it is a probability from 0 to below 1", config.threshold);
@@ -135,8 +138,11 @@ fn try_out(config: &Config, trial: Trial) -> Result<()> {
         let (height, width) = trial.size;
         let mut whole = config.clone();
         whole.augment.size = [height, width];
-        let segmenter =
-            Segmenter::new(&whole, Network::for_inference(&config.model, tensors)?, Default::default());
+        let segmenter = Segmenter::new(
+            &whole,
+            Network::for_inference(&config.model, tensors, &config.device)?,
+            Default::default(),
+        );
         let image = image::RgbImage::new(width as u32, height as u32);
         return trial.run(|_| segmenter.probabilities(&image).map(drop));
     }

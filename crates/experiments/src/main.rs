@@ -9,6 +9,7 @@ mod class_scores;
 mod cli;
 mod curve;
 mod data;
+mod device;
 mod each_image;
 mod estimate;
 mod export;

@@ -1,6 +1,7 @@
 //! What a run's results depend on beside its config.
 
 use anyhow::Result;
+use candle_core::Device;
 use sconce_data::{Dataset, fingerprint};
 use sconce_runs::{Data, Machine, Program, Provenance, Run, Weights, processor};
 
@@ -8,8 +9,12 @@ use sconce_runs::{Data, Machine, Program, Provenance, Run, Weights, processor};
 const COMMIT: &str = "SCONCE_COMMIT";
 
 /// Writes what makes the run into its folder; for a run that goes on, warns where that has changed since it began.
-pub(crate) fn note<const T: usize>(run: &Run, data: &[(&str, &dyn Dataset<T>)]) -> Result<()> {
-    let mut now = Provenance { program: program(), machine: machine()?, ..Provenance::default() };
+pub(crate) fn note<const T: usize>(
+    run: &Run,
+    device: &Device,
+    data: &[(&str, &dyn Dataset<T>)],
+) -> Result<()> {
+    let mut now = Provenance { program: program(), machine: machine(device)?, ..Provenance::default() };
     for (name, dataset) in data {
         let content = Data { samples: dataset.len(), sha256: fingerprint(*dataset)? };
         now.data.insert((*name).to_owned(), content);
@@ -39,14 +44,15 @@ fn program() -> Program {
     Program {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: std::env::var(COMMIT).unwrap_or_default(),
-        features: Vec::new(),
+        features: if cfg!(feature = "cuda") { vec!["cuda".to_owned()] } else { Vec::new() },
     }
 }
 
-fn machine() -> Result<Machine> {
+fn machine(device: &Device) -> Result<Machine> {
     Ok(Machine {
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         processor: processor().unwrap_or_default(),
+        device: sconce_tensors::device_name(device)?,
         lanes: sconce_tensors::vector_width()?,
         threads: rayon::current_num_threads(),
     })

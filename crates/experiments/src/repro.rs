@@ -39,6 +39,7 @@ fn repeat(first: &Run, out: &Path, interrupt: &Interrupt) -> Result<()> {
         resume: None,
         weights: Default::default(),
         saving: SavingArguments::until(Some(at.step)),
+        device: Default::default(),
     };
     println!("again       {} steps of {}", at.step, first.folder().display());
     verbs::train(&settings, &again, interrupt)?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use candle_core::Device;
 use sconce_runs::Run;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -31,16 +32,21 @@ pub(crate) struct Settings {
     source: PathBuf,
     /// The run to go on with, to score or to predict with.
     pub(crate) run: Option<Run>,
+    /// Where the network computes.
+    pub(crate) device: Device,
 }
 
 impl Settings {
     /// The named config, or the resolved config of the run to resume.
     pub(crate) fn for_training(arguments: &TrainArguments) -> Result<Self> {
-        let Some(folder) = &arguments.resume else {
-            let changes = [arguments.set.clone(), arguments.weights.changes()].concat();
-            return Self::of_config(&arguments.experiment, &changes);
+        let settings = match &arguments.resume {
+            Some(folder) => Self::open_run(&arguments.experiment, &arguments.runs, folder.as_deref())?,
+            None => {
+                let changes = [arguments.set.clone(), arguments.weights.changes()].concat();
+                Self::of_config(&arguments.experiment, &changes)?
+            }
         };
-        Self::open_run(&arguments.experiment, &arguments.runs, folder.as_deref())
+        Ok(Self { device: arguments.device.open()?, ..settings })
     }
 
     /// The resolved config of a finished or interrupted run.
@@ -54,6 +60,7 @@ impl Settings {
             );
         }
         settings.text = changed(&settings.text, &arguments.set)?;
+        settings.device = arguments.device.open()?;
         Ok(settings)
     }
 
@@ -63,13 +70,14 @@ impl Settings {
         let text =
             std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
         let text = changed(&text, changes).with_context(|| format!("in {}", source.display()))?;
-        Ok(Self { name: stem(&source), text, source, run: None })
+        Ok(Self { name: stem(&source), text, source, run: None, device: Device::Cpu })
     }
 
     /// The config of a run, for another run like it.
     pub(crate) fn to_repeat(run: &Run) -> Self {
         let name = run.folder().parent().map_or_else(|| "repro".to_owned(), stem);
-        Self { name, text: run.config().to_owned(), source: run.folder().join("config.toml"), run: None }
+        let (text, source) = (run.config().to_owned(), run.folder().join("config.toml"));
+        Self { name, text, source, run: None, device: Device::Cpu }
     }
 
     fn open_run(experiment: &str, runs: &Path, folder: Option<&Path>) -> Result<Self> {
@@ -83,6 +91,7 @@ impl Settings {
             text: run.config().to_owned(),
             source: run.folder().join("config.toml"),
             run: Some(run),
+            device: Device::Cpu,
         })
     }
 

@@ -73,6 +73,9 @@ pub(crate) struct Config {
     crf: Option<Crf>,
     /// Event files; none without this table.
     log: Option<record::Config>,
+    /// Where the network computes: no key of the file, but an argument of the program.
+    #[serde(skip, default = "crate::device::cpu")]
+    device: Device,
 }
 
 /// A number of every epoch.
@@ -102,7 +105,7 @@ type Labelled = Arc<dyn Dataset<1>>;
 impl Config {
     /// The config of `settings`, its keys checked against each other.
     pub(crate) fn read(settings: &Settings) -> Result<Self> {
-        let config: Self = settings.parse()?;
+        let config = Self { device: settings.device.clone(), ..settings.parse()? };
         config.model.check_auxiliary(config.auxiliary_loss)?;
         config.loss.check()?;
         config.check_plateau()?;
@@ -167,11 +170,11 @@ struct Trained {
 
 impl Trained {
     fn load(config: &Config, run: &Run, which: &Which) -> Result<Self> {
-        let loaded = run.checkpoints().load_part(which, "model.", &Device::Cpu)?;
+        let loaded = run.checkpoints().load_part(which, "model.", &config.device)?;
         if let Some(warning) = &loaded.warning {
             eprintln!("warning: {warning}; using {}", loaded.path.display());
         }
-        let network = Network::for_inference(&config.model, loaded.checkpoint.part("model."))
+        let network = Network::for_inference(&config.model, loaded.checkpoint.part("model."), &config.device)
             .map_err(|error| loaded.foreign(format!("its weights do not fit the config: {error}")))?;
         Ok(Self { network, view: View::of(config), crf: config.crf, path: loaded.path })
     }
@@ -222,7 +225,8 @@ fn try_out(config: &Config, trial: Trial) -> Result<()> {
     let parameters = Parameters::new(config.seed, &Device::Cpu);
     let network = Network::new(&config.model, parameters.builder())?;
     if trial.work == Work::Predict {
-        let network = Network::for_inference(&config.model, parameters.tensors().into_iter().collect())?;
+        let tensors = parameters.tensors().into_iter().collect();
+        let network = Network::for_inference(&config.model, tensors, &config.device)?;
         drop(parameters);
         let mut whole = config.clone();
         (whole.augment.crop, whole.augment.size) = (None, [trial.size.0, trial.size.1]);

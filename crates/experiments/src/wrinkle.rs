@@ -71,6 +71,9 @@ pub(crate) struct Config {
     parts: Option<Vec<Part>>,
     /// The experiment whose newest run is scored beside the merged parts.
     whole_face: Option<String>,
+    /// Where the network computes: no key of the file, but an argument of the program.
+    #[serde(skip, default = "crate::device::cpu")]
+    device: Device,
 }
 
 /// One of `[data.folder]` and `[data.wrinkles]`.
@@ -90,7 +93,7 @@ const CLASSES: usize = 2;
 impl Config {
     /// The config of `settings`, its keys checked against each other.
     pub(crate) fn read(settings: &Settings) -> Result<Self> {
-        let config: Self = settings.parse()?;
+        let config = Self { device: settings.device.clone(), ..settings.parse()? };
         let channels = if config.texture { 4 } else { 3 };
         let model = &config.model;
         if (model.channels, model.classes) != (channels, 1) {
@@ -152,7 +155,7 @@ fn for_inference(
     config: &Config,
     tensors: std::collections::HashMap<String, Tensor>,
 ) -> candle_core::Result<Unet> {
-    Unet::new(&config.model, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
+    Unet::new(&config.model, VarBuilder::from_tensors(tensors, DType::F32, &config.device))
 }
 
 /// Prints parameters and multiply-adds per level, and what memory training and prediction need: of the largest part, if the config

@@ -43,6 +43,9 @@ pub struct Machine {
     pub system: String,
     /// The processor's name; empty if unknown.
     pub processor: String,
+    /// `cpu`, or number and name of the GPU; empty in files of earlier versions.
+    #[serde(default)]
+    pub device: String,
     /// Floats in a vector: sums are rounded differently for others.
     pub lanes: usize,
     /// Threads that compute: results do not depend on them.
@@ -112,6 +115,9 @@ impl Provenance {
         let (a, b) = (&self.machine, &other.machine);
         compare("machine.system".into(), a.system.clone(), b.system.clone());
         compare("machine.processor".into(), a.processor.clone(), b.processor.clone());
+        if !a.device.is_empty() {
+            compare("machine.device".into(), a.device.clone(), b.device.clone());
+        }
         compare("machine.lanes".into(), a.lanes.to_string(), b.lanes.to_string());
         compare("machine.threads".into(), a.threads.to_string(), b.threads.to_string());
         let text = |weights: &Option<Weights>| match weights {

@@ -2,10 +2,18 @@
 
 use std::mem::MaybeUninit;
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::checked::Watched;
+#[cfg(feature = "cuda")]
+use crate::cuda::{
+    self,
+    card::{self, Card},
+    rectifier::CurveCode,
+};
 use crate::filled::filled;
 use crate::host;
 use crate::simd::vectorised;
@@ -19,6 +27,18 @@ pub enum Activation {
     Relu,
     /// `x` above zero and the given slope times `x` below.
     Leaky(f32),
+}
+
+#[cfg(feature = "cuda")]
+impl Activation {
+    /// What the kernels call it.
+    pub(crate) fn code(self) -> CurveCode {
+        match self {
+            Self::None => Identity.code(),
+            Self::Relu => Relu.code(),
+            Self::Leaky(slope) => Leaky(slope).code(),
+        }
+    }
 }
 
 /// `max(x, 0)`, with gradient 0 at 0.
@@ -60,6 +80,10 @@ pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 pub(crate) trait Curve: Copy + Send + Sync + 'static {
     fn value(self, x: f32) -> f32;
     fn gradient(self, x: f32, upstream: f32) -> f32;
+
+    /// What the kernels call it.
+    #[cfg(feature = "cuda")]
+    fn code(self) -> CurveCode;
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +98,11 @@ impl Curve for Identity {
     #[inline(always)]
     fn gradient(self, _x: f32, upstream: f32) -> f32 {
         upstream
+    }
+
+    #[cfg(feature = "cuda")]
+    fn code(self) -> CurveCode {
+        CurveCode(0, 1.0)
     }
 }
 
@@ -90,6 +119,11 @@ impl Curve for Relu {
     fn gradient(self, x: f32, upstream: f32) -> f32 {
         if x <= 0.0 { 0.0 } else { upstream }
     }
+
+    #[cfg(feature = "cuda")]
+    fn code(self) -> CurveCode {
+        CurveCode(1, 0.0)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +138,11 @@ impl Curve for Leaky {
     #[inline(always)]
     fn gradient(self, x: f32, upstream: f32) -> f32 {
         if x > 0.0 { upstream } else { self.0 * upstream }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn code(self) -> CurveCode {
+        CurveCode(2, self.0)
     }
 }
 
@@ -123,6 +162,16 @@ impl<C: Curve> CustomOp1 for Pointwise<C> {
         let x = host::slice::<f32>(x, layout, self.name())?;
         let y = filled_in_parts(x.len(), |part, y| values(self.0, &x[part..part + y.len()], y));
         Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (count, from) = (layout.shape().elem_count(), card::pointer::<f32>(x, layout, self.name())?);
+        // SAFETY: both have `count` elements.
+        let fill = |card: &Card, y| unsafe { cuda::rectifier::values(card, self.0.code(), from, y, count) };
+        // SAFETY: the kernel writes every element.
+        let y = unsafe { card::filled::<f32>(&x.device, count, fill) }?;
+        Ok((y, layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
@@ -153,6 +202,26 @@ impl<C: Curve> CustomOp2 for PointwiseGradient<C> {
         });
         Ok((CpuStorage::F32(dx), lx.shape().clone()))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        lx: &Layout,
+        upstream: &CudaStorage,
+        lu: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let count = card::same_count([lx, lu], self.name())?;
+        let at =
+            [card::pointer::<f32>(x, lx, self.name())?, card::pointer::<f32>(upstream, lu, self.name())?];
+        // SAFETY: all have `count` elements.
+        let fill = |card: &Card, dx| unsafe {
+            cuda::rectifier::gradients(card, self.0.code(), [at[0], at[1], dx], count)
+        };
+        // SAFETY: the kernel writes every element.
+        let dx = unsafe { card::filled::<f32>(&x.device, count, fill) }?;
+        Ok((dx, lx.shape().clone()))
+    }
 }
 
 struct AddRelu;
@@ -176,6 +245,23 @@ impl CustomOp2 for AddRelu {
             values_of_sum(&a[here.clone()], &b[here], y);
         });
         Ok((CpuStorage::F32(y), la.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        a: &CudaStorage,
+        la: &Layout,
+        b: &CudaStorage,
+        lb: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let count = card::same_count([la, lb], self.name())?;
+        let at = [card::pointer::<f32>(a, la, self.name())?, card::pointer::<f32>(b, lb, self.name())?];
+        // SAFETY: all have `count` elements.
+        let fill = |card: &Card, y| unsafe { cuda::rectifier::add_relu(card, [at[0], at[1], y], count) };
+        // SAFETY: the kernel writes every element.
+        let y = unsafe { card::filled::<f32>(&a.device, count, fill) }?;
+        Ok((y, la.shape().clone()))
     }
 
     /// The sum was positive where the result is.

@@ -7,6 +7,8 @@ mod scatter;
 pub use adaptive_max::adaptive_max_pool2d;
 pub use max::max_pool2d;
 
+#[cfg(any(feature = "cuda", test))]
+use crate::cuda::max_pool::Windows;
 use crate::host;
 use crate::separable::{Axis, Separable};
 use candle_core::{Result, Tensor, bail};
@@ -34,19 +36,8 @@ pub struct PoolConfig {
 /// # Errors
 /// If `x` is not f32 of rank 4, the window is impossible, or no window fits.
 pub fn avg_pool2d(x: &Tensor, config: PoolConfig) -> Result<Tensor> {
-    const NAME: &str = "avg_pool2d";
-    let (_, _, h, w) = host::dims4(x, NAME)?;
-    let (height, width) = config.output_size((h, w), NAME)?;
-    let axis = |inputs, outputs| {
-        let mut axis = Axis::new(inputs);
-        for o in 0..outputs {
-            let covered = (config.kernel).min(inputs + 2 * config.padding - o * config.stride);
-            let window = config.window(o, inputs);
-            axis.push(window.start, window.map(|_| (1.0 / covered as f64) as f32));
-        }
-        axis
-    };
-    Separable { name: NAME, rows: axis(h, height), columns: axis(w, width) }.apply(x)
+    let (_, _, h, w) = host::dims4(x, AVERAGE)?;
+    config.average((h, w))?.apply(x)
 }
 
 /// The mean over `rows` x `columns` windows that cover the map, whatever its size: window i of an axis goes from
@@ -63,6 +54,11 @@ pub fn adaptive_avg_pool2d(x: &Tensor, (rows, columns): (usize, usize)) -> Resul
     if rows == 0 || columns == 0 {
         bail!("{NAME}: cannot pool {:?} to {rows} x {columns} windows", x.shape());
     }
+    adaptive_average((h, w), (rows, columns)).apply(x)
+}
+
+/// The mean over windows that cover planes of `(h, w)` pixels.
+pub(crate) fn adaptive_average((h, w): (usize, usize), (rows, columns): (usize, usize)) -> Separable {
     let axis = |inputs, outputs| {
         let mut axis = Axis::new(inputs);
         for o in 0..outputs {
@@ -72,7 +68,14 @@ pub fn adaptive_avg_pool2d(x: &Tensor, (rows, columns): (usize, usize)) -> Resul
         }
         axis
     };
-    Separable { name: NAME, rows: axis(h, rows), columns: axis(w, columns) }.apply(x)
+    Separable { name: "adaptive_avg_pool2d", rows: axis(h, rows), columns: axis(w, columns) }
+}
+
+/// The windows of an adaptive pooling of planes of `(h, w)` pixels.
+#[cfg(any(feature = "cuda", test))]
+pub(crate) fn adaptive_windows((h, w): (usize, usize), (rows, columns): (usize, usize)) -> Windows {
+    let axis = |inputs, outputs| (0..outputs).map(|o| adaptive_window(o, inputs, outputs)).collect();
+    Windows { input: (h, w), rows: axis(h, rows), columns: axis(w, columns) }
 }
 
 /// The pixels of window `o` of `outputs` windows along an axis.
@@ -80,7 +83,32 @@ fn adaptive_window(o: usize, inputs: usize, outputs: usize) -> Range<usize> {
     o * inputs / outputs..((o + 1) * inputs).div_ceil(outputs)
 }
 
+const AVERAGE: &str = "avg_pool2d";
+
 impl PoolConfig {
+    /// The mean over windows of planes of `(h, w)` pixels.
+    pub(crate) fn average(self, (h, w): (usize, usize)) -> Result<Separable> {
+        let (height, width) = self.output_size((h, w), AVERAGE)?;
+        let axis = |inputs, outputs| {
+            let mut axis = Axis::new(inputs);
+            for o in 0..outputs {
+                let covered = self.kernel.min(inputs + 2 * self.padding - o * self.stride);
+                let window = self.window(o, inputs);
+                axis.push(window.start, window.map(|_| (1.0 / covered as f64) as f32));
+            }
+            axis
+        };
+        Ok(Separable { name: AVERAGE, rows: axis(h, height), columns: axis(w, width) })
+    }
+
+    /// The windows of planes of `(h, w)` pixels.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn windows(self, (h, w): (usize, usize)) -> Result<Windows> {
+        let (height, width) = self.output_size((h, w), "max_pool2d")?;
+        let axis = |inputs, outputs| (0..outputs).map(|o| self.window(o, inputs)).collect();
+        Ok(Windows { input: (h, w), rows: axis(h, height), columns: axis(w, width) })
+    }
+
     fn output_size(&self, (height, width): (usize, usize), op: &str) -> Result<(usize, usize)> {
         let Self { kernel, stride, padding, .. } = *self;
         if kernel == 0 || stride == 0 || 2 * padding > kernel {

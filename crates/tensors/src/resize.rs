@@ -61,6 +61,16 @@ pub(crate) fn bilinear(from: (usize, usize), to: (usize, usize), corners: Corner
     Separable { name: "resize_bilinear", rows: axis(from.0, to.0), columns: axis(from.1, to.1) }
 }
 
+/// The same to the nearest pixel.
+#[cfg(test)]
+pub(crate) fn nearest(from: (usize, usize), to: (usize, usize)) -> Separable {
+    Separable {
+        name: "resize_nearest",
+        rows: nearest_axis(from.0, to.0),
+        columns: nearest_axis(from.1, to.1),
+    }
+}
+
 fn bilinear_axis(inputs: usize, outputs: usize, corners: Corners) -> Axis {
     let mut axis = Axis::new(inputs);
     for o in 0..outputs {

@@ -5,9 +5,13 @@
 //! summed in a fixed order by one thread: results do not depend on the number of threads.
 
 use crate::checked::Watched;
+#[cfg(feature = "cuda")]
+use crate::cuda::{self, card};
 use crate::host;
 use crate::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+#[cfg(feature = "cuda")]
+use candle_core::{CudaStorage, bail};
 use rayon::prelude::*;
 
 /// Weighted sums along one axis: output `o` is the sum of `weights[offsets[o]..offsets[o + 1]]` times the inputs from
@@ -53,6 +57,28 @@ impl Axis {
             axis.push(first.min(last), (first..last).map(|o| self.window(o).1[i - self.starts[o]]));
         }
         axis
+    }
+
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The first input of every output.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// Where the weights of every output begin, and where the last ones end.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn weights(&self) -> &[f32] {
+        &self.weights
     }
 
     /// The first input of an output.
@@ -122,6 +148,27 @@ impl CustomOp1 for Separable {
                 |scratch, (dst, src)| map_plane(self, src, dst, scratch),
             );
         Ok((CpuStorage::F32(dst), (n, c, height, width).into()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (n, c, h, w) = layout.shape().dims4()?;
+        if (h, w) != (self.rows.inputs, self.columns.inputs) {
+            bail!(
+                "{}: a map of {} x {} pixels for {:?}",
+                self.name,
+                self.rows.inputs,
+                self.columns.inputs,
+                layout
+            );
+        }
+        let (height, width) = (self.rows.outputs(), self.columns.outputs());
+        let at = card::pointer::<f32>(x, layout, self.name)?;
+        // SAFETY: there are n c planes of the map's sizes on both sides.
+        let fill = |card: &card::Card, y| unsafe { cuda::separable::separable(card, self, n * c, at, y) };
+        // SAFETY: the kernel writes every element.
+        let y = unsafe { card::filled::<f32>(&x.device, n * c * height * width, fill) }?;
+        Ok((y, (n, c, height, width).into()))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {

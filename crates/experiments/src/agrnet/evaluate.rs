@@ -19,7 +19,7 @@ const IMAGE_SCORES: [&str; 4] = ["mean_f1_foreground", "mean_f1", "mean_iou", "p
 
 /// `eval agrnet`.
 pub(crate) fn run(settings: &Settings, arguments: &EvalArguments) -> Result<()> {
-    let config: Config = settings.parse()?;
+    let config = Config::read(settings)?;
     let wanted = Wanted { first: arguments.pictures, worst: arguments.worst };
     let which = arguments.run.which().unwrap_or(Which::Best);
     evaluate(&config, settings.run()?, &which, arguments.split.into(), wanted)
@@ -39,7 +39,7 @@ pub(crate) fn evaluate(
     let folder = run.evaluation(&format!("{split}-{name}"));
     let mut gallery = Gallery::new(&folder, wanted, palette(config.model.classes));
     let mut images = ImageScores::create(&folder, &IMAGE_SCORES, faces.len(), config.model.classes)?;
-    let confusion = score(&trained.network, &faces, config.size(), |scored| {
+    let confusion = score(&trained.network, config, &faces, |scored| {
         images.push(&faces.id(scored.index), &image_scores(scored.confusion), scored.confusion.counts())?;
         gallery.show(Shown {
             index: scored.index,
@@ -78,14 +78,14 @@ pub(crate) struct Scored<'a> {
 /// Counts truth against prediction over a whole set, at the size of each sample; `see` gets every prediction.
 pub(crate) fn score(
     network: &Agrnet,
+    config: &Config,
     faces: &Faces,
-    size: (usize, usize),
     mut see: impl FnMut(&Scored) -> Result<()>,
 ) -> Result<Confusion> {
     let mut all = Confusion::new(faces.classes().len());
     for index in 0..faces.len() {
         let sample = &faces.read(index)?;
-        let predicted = &labels(&logits(network, &sample.image, size)?)?;
+        let predicted = &labels(&logits(network, &sample.image, config.size(), &config.device)?)?;
         let mut confusion = Confusion::new(faces.classes().len());
         confusion.add(sample.targets[0].as_raw(), predicted.as_raw(), VOID)?;
         all.merge(&confusion)?;

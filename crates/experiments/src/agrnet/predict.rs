@@ -16,7 +16,7 @@ const ALPHA: f32 = 0.5;
 
 /// `predict agrnet`.
 pub(crate) fn run(settings: &Settings, arguments: &PredictArguments) -> Result<()> {
-    let config: Config = settings.parse()?;
+    let config = Config::read(settings)?;
     let images = inputs::images(&arguments.inputs)?;
     let run = settings.run()?;
     let trained = Trained::load(&config, run, &arguments.run.which().unwrap_or(Which::Best))?;
@@ -37,8 +37,8 @@ pub(crate) fn run(settings: &Settings, arguments: &PredictArguments) -> Result<(
 /// Writes `<target>.png`, `<target>.overlay.png` and, if asked, `<target>.npy`.
 fn parse(trained: &Trained, config: &Config, path: &Path, target: &Path, with_logits: bool) -> Result<()> {
     let image = read_rgb_upright(path)?;
-    let logits =
-        logits(&trained.network, &image, config.size()).with_context(|| path.display().to_string())?;
+    let logits = logits(&trained.network, &image, config.size(), &config.device)
+        .with_context(|| path.display().to_string())?;
     let labels = evaluate::labels(&logits)?;
     let colours = palette(config.model.classes);
     let file = |ending: &str| {

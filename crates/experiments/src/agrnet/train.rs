@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use sconce_backbones::normalize;
 use sconce_data::{Batch, Loader, Split};
 use sconce_losses::agrnet::{self as loss, Terms};
@@ -41,7 +41,7 @@ const PICTURES: Wanted = Wanted { first: 12, worst: 6 };
 
 /// `train agrnet`: a new run, or an interrupted one from where it stopped.
 pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &Interrupt) -> Result<()> {
-    let config: Config = settings.parse()?;
+    let config = Config::read(settings)?;
     let (faces, held_out) = (config.open(Split::Train)?, config.open(Split::Val)?);
     let run = match &settings.run {
         Some(run) => run.clone(),
@@ -52,7 +52,7 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
         }
     };
     let data = [("train", &*faces), ("val", &*held_out)];
-    provenance::note(&run, &data)?;
+    provenance::note(&run, &config.device, &data)?;
     println!("run folder  {}", run.folder().display());
     println!("images      {} to train on, {} held out", faces.len(), held_out.len());
     let start = Instant::now();
@@ -90,8 +90,8 @@ fn train(
     saving: SavingArguments,
     interrupt: &Interrupt,
 ) -> Result<End> {
-    let loader = Loader::new(faces, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
-    let parameters = Parameters::new(config.seed, &Device::Cpu);
+    let loader = Loader::new(faces, config.loader, config.augment.clone(), config.seed, &config.device)?;
+    let parameters = Parameters::new(config.seed, &config.device);
     let network = Agrnet::new(&config.model, parameters.builder())?;
     let optimizer = config.optim.build(&parameters)?;
     let steps = config.epochs * loader.batches_per_epoch();
@@ -136,7 +136,7 @@ fn train(
             }
         }
         let scored = for_inference(config, state.parameters.tensors().into_iter().collect())?;
-        let confusion = evaluate::score(&scored, held_out, config.size(), |scored| {
+        let confusion = evaluate::score(&scored, config, held_out, |scored| {
             let Scored { index, sample, predicted, .. } = *scored;
             record.held_out(&state.at, (index, &held_out.id(index)), sample, predicted, &colours)
         })?;

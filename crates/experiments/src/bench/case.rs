@@ -1,6 +1,7 @@
 //! What is timed: the names and sizes of the peer's script, and networks at growing sizes.
 
 use anyhow::{Result, bail};
+use candle_core::Device;
 
 use super::convolution::{self, Convolution};
 use super::dense_crf;
@@ -148,13 +149,16 @@ impl Case {
     }
 
     /// Times the case in this process, for about `seconds`.
-    pub(super) fn measure(&self, seconds: f64) -> Result<Measurement> {
+    pub(super) fn measure(&self, seconds: f64, device: &Device) -> Result<Measurement> {
         match self.work {
-            Work::Train(network, size) => network::train(&self.name, network, size, seconds),
-            Work::Infer(network, size) => network::infer(&self.name, network, size, seconds),
-            Work::Forward(convolution) => convolution.forward(&self.name, seconds),
-            Work::Backward(convolution) => convolution.backward(&self.name, seconds),
-            Work::Matmul => convolution::matmul(&self.name, seconds),
+            Work::Train(network, size) => network::train(&self.name, network, size, seconds, device),
+            Work::Infer(network, size) => network::infer(&self.name, network, size, seconds, device),
+            Work::Forward(convolution) => convolution.forward(&self.name, seconds, device),
+            Work::Backward(convolution) => convolution.backward(&self.name, seconds, device),
+            Work::Matmul => convolution::matmul(&self.name, seconds, device),
+            Work::DenseCrf(_) if !device.is_cpu() => {
+                bail!("{}: the dense CRF computes on the CPU alone: --device cpu", self.name)
+            }
             Work::DenseCrf(size) => dense_crf::time(&self.name, size, seconds),
         }
     }
@@ -207,7 +211,7 @@ mod tests {
     #[test]
     fn an_operation_is_measured() {
         let case = &matching(&["op/conv3x3_16_64@127/forward".to_owned()], Case::operations()).unwrap()[0];
-        let measurement = case.measure(0.0).unwrap();
+        let measurement = case.measure(0.0, &Device::Cpu).unwrap();
         assert_eq!(measurement.case, case.name);
         assert_eq!(measurement.runs, 3);
         assert!(measurement.median_ms >= measurement.min_ms && measurement.min_ms > 0.0);

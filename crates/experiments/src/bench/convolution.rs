@@ -1,7 +1,7 @@
 //! Single convolutions, and a matrix product to hold them against.
 
 use anyhow::Result;
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use sconce_tensors::testing::hashed_signed;
 use sconce_tensors::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 
@@ -45,10 +45,11 @@ impl Convolution {
         Conv2dConfig { stride, padding: dilation * (kernel / 2), dilation, groups: 1 }
     }
 
-    fn arguments(&self) -> (Tensor, Tensor) {
+    fn arguments(&self, device: &Device) -> Result<(Tensor, Tensor)> {
         let Self { batch, inputs, outputs, size, kernel, .. } = *self;
         let x = hashed_signed("x", (batch, inputs, size, size), 1.0);
-        (x, hashed_signed("weight", (outputs, inputs, kernel, kernel), 1.0))
+        let weight = hashed_signed("weight", (outputs, inputs, kernel, kernel), 1.0);
+        Ok((x.to_device(device)?, weight.to_device(device)?))
     }
 
     /// Of the forward pass; each gradient needs as much.
@@ -61,31 +62,38 @@ impl Convolution {
         Needs { multiply_adds, bytes: Some(4.0 * (x + weight + y) as f64) }
     }
 
-    pub(super) fn forward(&self, case: &str, seconds: f64) -> Result<Measurement> {
-        let (x, weight) = self.arguments();
-        let work = || conv2d(&x, &weight, None, self.config()).map(drop);
+    pub(super) fn forward(&self, case: &str, seconds: f64, device: &Device) -> Result<Measurement> {
+        let (x, weight) = self.arguments(device)?;
+        let work = || {
+            conv2d(&x, &weight, None, self.config())?;
+            device.synchronize()
+        };
         measure(case, x.dims(), Some(self.needs()), seconds, work)
     }
 
     /// The forward pass and both gradients.
-    pub(super) fn backward(&self, case: &str, seconds: f64) -> Result<Measurement> {
-        let (x, weight) = self.arguments();
+    pub(super) fn backward(&self, case: &str, seconds: f64, device: &Device) -> Result<Measurement> {
+        let (x, weight) = self.arguments(device)?;
         let dy = conv2d(&x, &weight, None, self.config())?.ones_like()?;
         let work = || {
             conv2d(&x, &weight, None, self.config())?;
             conv2d_input_gradient(&weight, &dy, (self.size, self.size), self.config())?;
-            conv2d_weight_gradient(&x, &dy, (self.kernel, self.kernel), self.config()).map(drop)
+            conv2d_weight_gradient(&x, &dy, (self.kernel, self.kernel), self.config())?;
+            device.synchronize()
         };
         measure(case, x.dims(), Some(3.0 * self.needs()), seconds, work)
     }
 }
 
-pub(super) fn matmul(case: &str, seconds: f64) -> Result<Measurement> {
+pub(super) fn matmul(case: &str, seconds: f64, device: &Device) -> Result<Measurement> {
     const SIZE: usize = 2048;
-    let matrix = hashed_signed("matrix", (SIZE, SIZE), 1.0);
+    let matrix = hashed_signed("matrix", (SIZE, SIZE), 1.0).to_device(device)?;
     let needs = Needs {
         multiply_adds: (SIZE * SIZE * SIZE) as f64,
         bytes: Some((2 * SIZE * SIZE * size_of::<f32>()) as f64),
     };
-    measure(case, matrix.dims(), Some(needs), seconds, || matrix.matmul(&matrix).map(drop))
+    measure(case, matrix.dims(), Some(needs), seconds, || {
+        matrix.matmul(&matrix)?;
+        device.synchronize()
+    })
 }

@@ -54,7 +54,7 @@ fn measure(series: &[Case], arguments: &BenchArguments) -> Result<Vec<Point>> {
             Some(reason) => Err(reason),
             None => {
                 eprintln!("{}", case.name);
-                let found = process::ours(case, arguments.threads, arguments.seconds)?;
+                let found = process::ours(case, arguments)?;
                 Ok(Figures { ms: found.median_ms, peak_mib: found.peak_mib as f64 })
             }
         };

@@ -71,7 +71,7 @@ pub(super) fn compare(cases: &[Case], arguments: &BenchArguments) -> Result<()> 
     let mut table = Table::new(header);
     for case in cases {
         eprintln!("{}", case.name);
-        table.push(limits.row(&process::ours(case, threads, seconds)?));
+        table.push(limits.row(&process::ours(case, arguments)?));
     }
     println!("{table}\n{NOTE}");
     Ok(())

@@ -150,22 +150,25 @@ pub(super) fn train(
     network: Network,
     [n, h, w]: [usize; 3],
     seconds: f64,
+    device: &Device,
 ) -> Result<Measurement> {
-    let parameters = Parameters::new(0, &Device::Cpu);
+    let parameters = Parameters::new(0, device);
     let built = network.build(parameters.builder())?;
     fill(&parameters)?;
     let config = sgd::Config { lr: 1e-4, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
     let lr = config.lr;
     let mut optimizer = OptimConfig::Sgd(config).build(&parameters)?;
-    let image = hashed_signed("image", (n, 3, h, w), 2.);
-    let labels =
-        (hashed_uniform("labels", (n, h, w)) * network.classes().max(2) as f64)?.to_dtype(DType::U8)?;
-    let edges = hashed_uniform("edges", (n, h, w)).lt(0.1)?;
+    let image = hashed_signed("image", (n, 3, h, w), 2.).to_device(device)?;
+    let labels = (hashed_uniform("labels", (n, h, w)) * network.classes().max(2) as f64)?
+        .to_dtype(DType::U8)?
+        .to_device(device)?;
+    let edges = hashed_uniform("edges", (n, h, w)).lt(0.1)?.to_device(device)?;
     let targets = Targets { labels, edges };
     let multiply_adds = 3.0 * n as f64 * total(&built.cost((h, w)));
     measure(case, image.dims(), Some(Needs { multiply_adds, bytes: None }), seconds, || {
         let loss = built.loss(&image, &targets)?;
-        optimizer.step(&backward(&loss)?, lr)
+        optimizer.step(&backward(&loss)?, lr)?;
+        device.synchronize()
     })
 }
 
@@ -175,17 +178,19 @@ pub(super) fn infer(
     network: Network,
     [n, h, w]: [usize; 3],
     seconds: f64,
+    device: &Device,
 ) -> Result<Measurement> {
-    let parameters = Parameters::new(0, &Device::Cpu);
+    let parameters = Parameters::new(0, device);
     network.build(parameters.builder())?;
     fill(&parameters)?;
     let tensors = parameters.tensors().into_iter().collect();
     drop(parameters);
-    let built = network.build(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))?;
-    let image = hashed_signed("image", (n, 3, h, w), 2.);
+    let built = network.build(VarBuilder::from_tensors(tensors, DType::F32, device))?;
+    let image = hashed_signed("image", (n, 3, h, w), 2.).to_device(device)?;
     let multiply_adds = n as f64 * total(&built.cost((h, w)));
     measure(case, image.dims(), Some(Needs { multiply_adds, bytes: None }), seconds, || {
-        built.output(&image, false).map(drop)
+        built.output(&image, false)?;
+        device.synchronize()
     })
 }
 

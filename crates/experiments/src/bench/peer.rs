@@ -18,15 +18,15 @@ struct Rounds {
 
 /// Prints a table with a row a case.
 pub(super) fn compare(python: &Path, cases: &[Case], arguments: &BenchArguments) -> Result<()> {
-    let &BenchArguments { threads, seconds, rounds, .. } = arguments;
+    let &BenchArguments { threads, rounds, .. } = arguments;
     let mut table =
         Table::new(["case", "ours ms", "peer ms", "ratio", "spread", "ours MiB", "peer MiB", "ratio"]);
     for case in cases {
         let mut found = Rounds { ours: Vec::new(), peer: Vec::new() };
         for round in 1..=rounds {
             eprintln!("{}, round {round} of {rounds}", case.name);
-            found.ours.push(process::ours(case, threads, seconds)?);
-            found.peer.push(process::peer(python, case, threads, seconds)?);
+            found.ours.push(process::ours(case, arguments)?);
+            found.peer.push(process::peer(python, case, arguments)?);
         }
         table.push(found.row(&case.name));
     }

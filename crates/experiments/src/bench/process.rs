@@ -8,10 +8,12 @@ use serde::de::DeserializeOwned;
 
 use super::Case;
 use super::timing::Measurement;
+use crate::cli::BenchArguments;
+use crate::device::DeviceName;
 
-pub(super) fn ours(case: &Case, threads: u16, seconds: f64) -> Result<Measurement> {
-    let mut command = this_program(threads, seconds)?;
-    command.args(["--case", &case.name]);
+pub(super) fn ours(case: &Case, arguments: &BenchArguments) -> Result<Measurement> {
+    let mut command = this_program(arguments.threads, arguments.seconds)?;
+    command.args(["--case", &case.name, "--device", &arguments.device.name().to_string()]);
     line(command).with_context(|| format!("timing {}", case.name))
 }
 
@@ -32,11 +34,15 @@ fn this_program(threads: u16, seconds: f64) -> Result<Command> {
 }
 
 /// The peer's script in the given interpreter.
-pub(super) fn peer(python: &Path, case: &Case, threads: u16, seconds: f64) -> Result<Measurement> {
+pub(super) fn peer(python: &Path, case: &Case, arguments: &BenchArguments) -> Result<Measurement> {
+    let &BenchArguments { threads, seconds, device, .. } = arguments;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer").join(case.peer_script());
     let mut command = Command::new(python);
     command.arg(&script).args(["--case", case.peer_name(), "--seconds", &seconds.to_string()]);
     command.args(["--threads", &threads.to_string()]);
+    if device.name() != DeviceName::Cpu {
+        command.args(["--device", &device.name().to_string()]);
+    }
     command.env_remove("GLIBC_TUNABLES"); // ours, set for this program alone
     line(command).with_context(|| {
         let (script, python) = (script.display(), python.display());

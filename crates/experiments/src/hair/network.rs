@@ -57,8 +57,9 @@ impl Network {
     pub(super) fn for_inference(
         model: &Model,
         tensors: HashMap<String, Tensor>,
+        device: &Device,
     ) -> candle_core::Result<Self> {
-        Self::new(model, VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
+        Self::new(model, VarBuilder::from_tensors(tensors, DType::F32, device))
     }
 
     /// The logits (N, 1, H, W) of images (N, 3, H, W) of 0..=1.

@@ -20,6 +20,7 @@ pub(super) struct Segmenter {
     network: Network,
     /// Rows and columns that a whole picture is stretched to, if the network was trained on such; without it a picture is seen as it is.
     stretched: Option<(usize, usize)>,
+    device: Device,
     /// The file of its weights.
     pub(super) path: PathBuf,
 }
@@ -27,11 +28,11 @@ pub(super) struct Segmenter {
 impl Segmenter {
     /// The checkpoint that `which` names; the best one if it names none.
     pub(super) fn load(config: &Config, run: &Run, which: Option<&Which>) -> Result<Self> {
-        let loaded = run.checkpoints().load_part(which.unwrap_or(&Which::Best), "model.", &Device::Cpu)?;
+        let loaded = run.checkpoints().load_part(which.unwrap_or(&Which::Best), "model.", &config.device)?;
         if let Some(warning) = &loaded.warning {
             eprintln!("warning: {warning}; using {}", loaded.path.display());
         }
-        let network = Network::for_inference(&config.model, loaded.checkpoint.part("model."))
+        let network = Network::for_inference(&config.model, loaded.checkpoint.part("model."), &config.device)
             .map_err(|error| loaded.foreign(format!("its weights do not fit the config: {error}")))?;
         Ok(Self::new(config, network, loaded.path))
     }
@@ -40,7 +41,8 @@ impl Segmenter {
     /// sees them here.
     pub(super) fn new(config: &Config, network: Network, path: PathBuf) -> Self {
         let [rows, columns] = config.augment.size;
-        Self { network, stretched: config.augment.crop.is_none().then_some((rows, columns)), path }
+        let stretched = config.augment.crop.is_none().then_some((rows, columns));
+        Self { network, stretched, device: config.device.clone(), path }
     }
 
     /// The logits of a picture, (1, 1, H, W) at its own size.
@@ -59,7 +61,7 @@ impl Segmenter {
     fn logits_in_a_frame(&self, image: &RgbImage) -> Result<Tensor> {
         let (width, height) = image.dimensions();
         let (framed, (left, top)) = framed(image);
-        let input = image_tensor([&framed], &Device::Cpu)?;
+        let input = image_tensor([&framed], &self.device)?;
         drop(framed);
         let logits = self.network.forward_t(&input, false)?;
         let logits =

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use sconce_data::{Batch, Dataset, Loader, Split};
 use sconce_losses::foreground;
 use sconce_optim::Schedule;
@@ -88,10 +88,10 @@ fn train(
     arguments: &TrainArguments,
     interrupt: &Interrupt,
 ) -> Result<End> {
-    note(run, &images, &held_out)?;
+    note(run, config, &images, &held_out)?;
     let loader =
-        Loader::new(images.images, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
-    let parameters = Parameters::new(config.seed, &Device::Cpu);
+        Loader::new(images.images, config.loader, config.augment.clone(), config.seed, &config.device)?;
+    let parameters = Parameters::new(config.seed, &config.device);
     let network = Network::new(&config.model, parameters.builder())?;
     let (mut state, mut tally) = begin(config, run, parameters, loader.batches_per_epoch())?;
     network.restart_dropout(config.seed, state.at.step as u64);
@@ -150,8 +150,9 @@ fn train(
 }
 
 /// Puts the images into the run's provenance.
-fn note(run: &Run, images: &Hair, held_out: &Hair) -> Result<()> {
-    provenance::note(run, &[("train", &*images.images), ("val", &*held_out.images)])?;
+fn note(run: &Run, config: &Config, images: &Hair, held_out: &Hair) -> Result<()> {
+    let data: [(&str, &dyn Dataset<1>); 2] = [("train", &*images.images), ("val", &*held_out.images)];
+    provenance::note(run, &config.device, &data)?;
     println!("images      {} to train on, {} held out", images.images.len(), held_out.images.len());
     Ok(())
 }
@@ -189,7 +190,8 @@ pub(super) fn forward(
 
 /// Scores the held-out images with the network as it is now, and draws those that the record wants.
 fn held_out_scores(config: &Config, state: &State, held_out: &Hair, record: &mut Record) -> Result<Scores> {
-    let network = Network::for_inference(&config.model, state.parameters.tensors().into_iter().collect())?;
+    let tensors = state.parameters.tensors().into_iter().collect();
+    let network = Network::for_inference(&config.model, tensors, &config.device)?;
     let segmenter = Segmenter::new(config, network, Default::default());
     evaluate::score(&segmenter, held_out, config, |scored| {
         let Scored { index, sample, predicted, .. } = *scored;

@@ -113,8 +113,9 @@ impl Network {
     pub(super) fn for_inference(
         model: &Model,
         tensors: HashMap<String, Tensor>,
+        device: &Device,
     ) -> candle_core::Result<Self> {
-        let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let vb = VarBuilder::from_tensors(tensors, DType::F32, device);
         Self::new(&model.for_inference(), vb)
     }
 

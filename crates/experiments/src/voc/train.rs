@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use sconce_backbones::normalize;
 use sconce_data::{Batch, Loader, Split, VOID, map_tensor};
 use sconce_losses::classes;
@@ -52,7 +52,7 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
             Run::create(&arguments.runs, &settings.name, &settings.text)?
         }
     };
-    provenance::note(&run, &[("train", &*images), ("val", &*held_out)])?;
+    provenance::note(&run, &config.device, &[("train", &*images), ("val", &*held_out)])?;
     println!("run folder  {}", run.folder().display());
     println!("images      {} to train on, {} held out", images.len(), held_out.len());
     let start = Instant::now();
@@ -90,8 +90,8 @@ fn train(
     saving: SavingArguments,
     interrupt: &Interrupt,
 ) -> Result<End> {
-    let loader = Loader::new(images, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
-    let parameters = Parameters::new(config.seed, &Device::Cpu);
+    let loader = Loader::new(images, config.loader, config.augment.clone(), config.seed, &config.device)?;
+    let parameters = Parameters::new(config.seed, &config.device);
     let network = Network::new(&config.model, parameters.builder())?;
     let (batches, total) = (loader.batches_per_epoch(), config.epochs * loader.batches_per_epoch());
     let schedule = Schedule::new(&config.schedule, config.warmup.as_ref(), total)?;
@@ -188,7 +188,8 @@ fn held_out_scores(
     held_out: &Labelled,
     record: &mut Record,
 ) -> Result<(f64, Confusion)> {
-    let network = Network::for_inference(&config.model, state.parameters.tensors().into_iter().collect())?;
+    let tensors = state.parameters.tensors().into_iter().collect();
+    let network = Network::for_inference(&config.model, tensors, &config.device)?;
     let view = View::plain(config);
     let mut all = Confusion::new(config.model.classes());
     let mut sum = 0.0;
@@ -196,7 +197,7 @@ fn held_out_scores(
         let sample = held_out.read(index)?;
         let [truth] = &sample.targets;
         let logits = view.logits(&network, &sample.image)?;
-        let loss = classes(&logits, &map_tensor([truth], &Device::Cpu)?, &config.loss)?;
+        let loss = classes(&logits, &map_tensor([truth], &config.device)?, &config.loss)?;
         sum += f64::from(loss.to_scalar::<f32>()?);
         let predicted = labels(&logits)?;
         all.add(truth.as_raw(), predicted.as_raw(), VOID)?;

@@ -78,6 +78,7 @@ pub(super) struct View {
     /// What is seen beyond the picture.
     fill: Rgb<u8>,
     looks: Looks,
+    device: Device,
 }
 
 impl View {
@@ -86,7 +87,8 @@ impl View {
         let crop = (config.augment.size[0], config.augment.size[1]);
         let stretched = config.augment.crop.is_none().then_some(crop);
         let fill = Rgb(config.augment.fill.unwrap_or_default());
-        Self { stretched, crop, stride: config.model.stride(), fill, looks: Looks::default() }
+        let (stride, device) = (config.model.stride(), config.device.clone());
+        Self { stretched, crop, stride, fill, looks: Looks::default(), device }
     }
 
     /// Of the looks that the config asks for.
@@ -137,8 +139,8 @@ impl View {
         let image = resize_image(image, scaled(own))?;
         let probabilities = match self.looks.windows {
             Some(windows) if windows.is_smaller_than(&image) => {
-                windows.blended(&image, self.fill, |window| {
-                    Ok(softmax_channels(&network.forward_t(&input(window)?, false)?.logits)?)
+                windows.blended(&image, self.fill, &self.device, |window| {
+                    Ok(softmax_channels(&network.forward_t(&self.input(window)?, false)?.logits)?)
                 })?
             }
             _ => softmax_channels(&self.padded_logits(network, &image)?)?,
@@ -154,7 +156,7 @@ impl View {
         size: (usize, usize),
         own: (usize, usize),
     ) -> Result<Tensor> {
-        let logits = network.forward_t(&input(&resize_image(image, size)?)?, false)?.logits;
+        let logits = network.forward_t(&self.input(&resize_image(image, size)?)?, false)?.logits;
         Ok(resize_bilinear(&logits, own, Corners::HalfPixel)?)
     }
 
@@ -163,8 +165,13 @@ impl View {
         let (rows, columns) = size_of(image);
         let padded = (self.padded(rows, self.crop.0), self.padded(columns, self.crop.1));
         let whole = padded_image(image, padded, self.fill);
-        let logits = network.forward_t(&input(&whole)?, false)?.logits;
+        let logits = network.forward_t(&self.input(&whole)?, false)?.logits;
         Ok(logits.narrow(2, 0, rows)?.narrow(3, 0, columns)?.contiguous()?)
+    }
+
+    /// What the network sees of a picture, (1, 3, H, W).
+    fn input(&self, image: &RgbImage) -> Result<Tensor> {
+        input(image, &self.device)
     }
 
     /// The least side from `side` on with the crop's remainder by the stride.
@@ -185,6 +192,7 @@ impl Windows {
         &self,
         image: &RgbImage,
         fill: Rgb<u8>,
+        device: &Device,
         mut see: impl FnMut(&RgbImage) -> Result<Tensor>,
     ) -> Result<Tensor> {
         let ((rows, columns), [window_rows, window_columns]) = (size_of(image), self.size);
@@ -199,7 +207,7 @@ impl Windows {
             assembly.add(tile, &map.flatten_all()?.to_vec1::<f32>()?)?;
         }
         let (channels, assembly) = whole.context("a picture has at least one window")?;
-        let map = Tensor::from_vec(assembly.finish()?, (1, channels, padded.0, padded.1), &Device::Cpu)?;
+        let map = Tensor::from_vec(assembly.finish()?, (1, channels, padded.0, padded.1), device)?;
         Ok(map.narrow(2, 0, rows)?.narrow(3, 0, columns)?.contiguous()?)
     }
 }
@@ -216,9 +224,9 @@ fn size_of(image: &RgbImage) -> (usize, usize) {
     (image.height() as usize, image.width() as usize)
 }
 
-/// What the networks see of a picture, (1, 3, H, W).
-fn input(image: &RgbImage) -> Result<Tensor> {
-    Ok(normalize(&image_tensor([image], &Device::Cpu)?)?)
+/// A picture as networks see it, (1, 3, H, W).
+fn input(image: &RgbImage, device: &Device) -> Result<Tensor> {
+    Ok(normalize(&image_tensor([image], device)?)?)
 }
 
 #[cfg(test)]
@@ -245,9 +253,10 @@ mod tests {
     #[test]
     fn what_looks_at_one_pixel_is_the_same_through_windows() {
         let image = picture(50, 41);
-        let bright = |image: &RgbImage| Ok(softmax_channels(&input(image)?)?);
+        let bright = |image: &RgbImage| Ok(softmax_channels(&input(image, &Device::Cpu)?)?);
         let windows = Windows { size: [16, 24], overlap: 5 };
-        let (whole, blended) = (bright(&image).unwrap(), windows.blended(&image, BLACK, bright).unwrap());
+        let (whole, blended) =
+            (bright(&image).unwrap(), windows.blended(&image, BLACK, &Device::Cpu, bright).unwrap());
         assert_eq!(whole.dims(), blended.dims());
         for (whole, blended) in rows(&whole).iter().flatten().zip(rows(&blended).iter().flatten()) {
             assert!((whole - blended).abs() < 1e-6, "{whole} {blended}");
@@ -265,11 +274,12 @@ mod tests {
         let architecture = resnet::Config::Small(small).dilated(OutputStride::Eight);
         let network = Resnet::new(&architecture, parameters.builder()).unwrap();
         let see = |image: &RgbImage| {
-            let features = network.features(&input(image)?, false)?;
+            let features = network.features(&input(image, &Device::Cpu)?, false)?;
             Ok(resize_bilinear(&features[3], size_of(image), Corners::HalfPixel)?)
         };
         let (image, windows) = (picture(224, 96), Windows { size: [96, 128], overlap: 80 });
-        let (whole, blended) = (see(&image).unwrap(), windows.blended(&image, BLACK, see).unwrap());
+        let (whole, blended) =
+            (see(&image).unwrap(), windows.blended(&image, BLACK, &Device::Cpu, see).unwrap());
         let (whole, blended) = (rows(&whole), rows(&blended));
         let (mut inside, mut different) = (0, 0);
         for x in 0..224 {
@@ -298,6 +308,7 @@ mod tests {
             stride,
             fill: BLACK,
             looks: Looks::default(),
+            device: Device::Cpu,
         };
         for (crop, stride, side, padded) in
             [(513, 16, 500, 513), (473, 8, 500, 505), (96, 8, 100, 104), (96, 8, 96, 96), (473, 8, 1, 1)]

@@ -58,6 +58,7 @@ pub(super) struct Single {
     /// Rows and columns at which the network sees a picture; its own ones if none.
     size: Option<(usize, usize)>,
     tiles: Option<Tiling>,
+    device: Device,
     /// The file of its weights.
     pub(super) path: PathBuf,
 }
@@ -120,7 +121,7 @@ impl Single {
     fn load(config: &Config, run: &Run, which: Option<&Which>) -> Result<Self> {
         let checkpoints = run.checkpoints();
         let which = which.cloned().or_else(|| checkpoints.highest_epoch()).unwrap_or(Which::Last);
-        let loaded = checkpoints.load_part(&which, "model.", &Device::Cpu)?;
+        let loaded = checkpoints.load_part(&which, "model.", &config.device)?;
         if let Some(warning) = &loaded.warning {
             eprintln!("warning: {warning}; using {}", loaded.path.display());
         }
@@ -134,7 +135,8 @@ impl Single {
         let [rows, columns] = config.augment.size;
         // Windows are cut at the picture's own scale, so that is what the network knows.
         let size = config.augment.crop.is_none().then_some((rows, columns));
-        Self { network, texture: config.texture, size, tiles: config.tiles, path }
+        let (tiles, device) = (config.tiles, config.device.clone());
+        Self { network, texture: config.texture, size, tiles, device, path }
     }
 
     pub(super) fn probabilities(&self, image: &RgbImage) -> Result<Probabilities> {
@@ -156,7 +158,7 @@ impl Single {
 
     /// (1, 1, H, W) at the picture's size.
     fn logits(&self, image: &RgbImage) -> Result<Tensor> {
-        let input = input(&image_tensor([image], &Device::Cpu)?, self.texture)?;
+        let input = input(&image_tensor([image], &self.device)?, self.texture)?;
         Ok(self.network.forward_t(&input, false)?.logits)
     }
 }

@@ -82,7 +82,9 @@ fn whole_face(config: &Config, run: &Run) -> Result<Option<(String, Detector)>> 
         }
         Err(error) => return Err(error.into()),
     };
-    let config = Config::read(&Settings::to_repeat(&whole))?;
+    let mut settings = Settings::to_repeat(&whole);
+    settings.device = config.device.clone();
+    let config = Config::read(&settings)?;
     Ok(Some((whole.name(), Detector::load(&config, &whole, None)?)))
 }
 

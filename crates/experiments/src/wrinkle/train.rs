@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use rayon::prelude::*;
 use sconce_data::{Batch, Loader, Split};
 use sconce_losses::foreground;
@@ -108,8 +108,8 @@ pub(super) fn train(
 ) -> Result<End> {
     let (images, held_out) = open_noted(config, run)?;
     let loader =
-        Loader::new(images.clone(), config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
-    let parameters = Parameters::new(config.seed, &Device::Cpu);
+        Loader::new(images.clone(), config.loader, config.augment.clone(), config.seed, &config.device)?;
+    let parameters = Parameters::new(config.seed, &config.device);
     let network = Unet::new(&config.model, parameters.builder())?;
     let (mut state, mut extra) = begin(config, run, parameters, &images, loader.batches_per_epoch())?;
     network.restart_dropout(config.seed, state.at.step as u64);
@@ -171,7 +171,7 @@ pub(super) fn train(
 /// The images to train on and those held out; the run's provenance names them.
 fn open_noted(config: &Config, run: &Run) -> Result<(Wrinkles, Wrinkles)> {
     let (images, held_out) = (config.open(Split::Train)?, config.open(Split::Val)?);
-    provenance::note(run, &[("train", &*images), ("val", &*held_out)])?;
+    provenance::note(run, &config.device, &[("train", &*images), ("val", &*held_out)])?;
     println!("images      {} to train on, {} held out", images.len(), held_out.len());
     Ok((images, held_out))
 }

@@ -41,6 +41,12 @@ pub fn conv_norm(
     residual: Option<&Tensor>,
     train: bool,
 ) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        let convolved = conv.forward(x)?;
+        norm.check(convolved.shape(), train)?;
+        return super::on_card::normalize(norm, &convolved, residual, train, norm.activation.code());
+    }
     if conv.bias.is_some() || !is_leaf(&conv.weight) || !is_leaf(&norm.bias) {
         return composed(x, conv, norm, residual, train);
     }

@@ -41,7 +41,7 @@ pub fn conv_norms(layers: &[&ConvNorm], x: &Tensor, beside: Option<Beside>, trai
     let parameters = || layers.iter().flat_map(|layer| layer.variables());
     let parts = || [Some(&x), beside.as_ref().map(|(_, beside)| beside)].into_iter().flatten();
     let tracked = parts().chain(parameters()).any(Tensor::track_op);
-    if nothing_is_kept() || !tracked || !parameters().all(is_leaf) {
+    if nothing_is_kept() || !tracked || !parameters().all(is_leaf) || !x.device().is_cpu() {
         let joined = joined(&x, beside.as_ref())?;
         return layers.iter().try_fold(joined, |x, layer| layer.forward_t(&x, train));
     }
@@ -63,7 +63,7 @@ const NAME: &str = "convolutions with batch norm";
 fn joined(x: &Tensor, beside: Option<&(Placement, Tensor)>) -> Result<Tensor> {
     match beside {
         None => Ok(x.clone()),
-        Some((placement, beside)) if x.track_op() || beside.track_op() => {
+        Some((placement, beside)) if x.track_op() || beside.track_op() || !x.device().is_cpu() => {
             Tensor::cat(&[x, &placement.place(beside)?], 1)
         }
         Some((placement, beside)) => side_by_side(x, &placement.place(beside)?),

@@ -8,7 +8,7 @@ use super::Conv2dConfig;
 use crate::conv_transpose::ConvTranspose2dConfig;
 
 /// All sizes of a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Geometry {
     pub(crate) batch: usize,
     pub(crate) groups: usize,

@@ -1,5 +1,7 @@
 //! The passes of a convolution as candle operations.
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -9,6 +11,8 @@ use super::forward::forward;
 use super::input_gradient::input_gradient;
 use super::weight_gradient::weight_gradient;
 use crate::checked::Watched;
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use crate::host::slice;
 
 /// x, weight (, bias) -> y
@@ -17,6 +21,17 @@ pub(crate) struct Forward(pub(crate) Geometry);
 impl Forward {
     fn run(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
         (CpuStorage::F32(forward(&self.0, x, weight, bias)), self.0.output_shape().into())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn run_on_card(
+        &self,
+        x: (&CudaStorage, &Layout),
+        weight: (&CudaStorage, &Layout),
+        bias: Option<(&CudaStorage, &Layout)>,
+    ) -> Result<(CudaStorage, Shape)> {
+        let (y, shape) = (cuda::conv::forward(&self.0, x, weight)?, Shape::from(self.0.output_shape()));
+        Ok((cuda::card::with_bias(y, &shape, bias, "conv2d")?, shape))
     }
 
     /// The output without a bias.
@@ -53,6 +68,17 @@ impl CustomOp2 for Forward {
         Ok(self.run(slice(x, lx, op)?, slice(w, lw, op)?, None))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        lx: &Layout,
+        w: &CudaStorage,
+        lw: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.run_on_card((x, lx), (w, lw), None)
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -80,6 +106,19 @@ impl CustomOp3 for Forward {
     ) -> Result<(CpuStorage, Shape)> {
         let op = CustomOp3::name(self);
         Ok(self.run(slice(x, lx, op)?, slice(w, lw, op)?, Some(slice(bias, lb, op)?)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        lx: &Layout,
+        w: &CudaStorage,
+        lw: &Layout,
+        bias: &CudaStorage,
+        lb: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.run_on_card((x, lx), (w, lw), Some((bias, lb)))
     }
 
     fn bwd(
@@ -113,6 +152,17 @@ impl Transposed {
         (CpuStorage::F32(y), self.0.input_shape().into())
     }
 
+    #[cfg(feature = "cuda")]
+    fn run_on_card(
+        &self,
+        x: (&CudaStorage, &Layout),
+        weight: (&CudaStorage, &Layout),
+        bias: Option<(&CudaStorage, &Layout)>,
+    ) -> Result<(CudaStorage, Shape)> {
+        let (y, shape) = (cuda::conv::input_gradient(&self.0, weight, x)?, Shape::from(self.0.input_shape()));
+        Ok((cuda::card::with_bias(y, &shape, bias, "conv_transpose2d")?, shape))
+    }
+
     /// The gradients for input and weight, left out where nothing asks for them.
     fn gradients(
         &self,
@@ -142,6 +192,17 @@ impl CustomOp2 for Transposed {
         Ok(self.run(slice(x, lx, op)?, slice(w, lw, op)?, None))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        lx: &Layout,
+        w: &CudaStorage,
+        lw: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.run_on_card((x, lx), (w, lw), None)
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -169,6 +230,19 @@ impl CustomOp3 for Transposed {
     ) -> Result<(CpuStorage, Shape)> {
         let op = CustomOp3::name(self);
         Ok(self.run(slice(x, lx, op)?, slice(w, lw, op)?, Some(slice(bias, lb, op)?)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        lx: &Layout,
+        w: &CudaStorage,
+        lw: &Layout,
+        bias: &CudaStorage,
+        lb: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.run_on_card((x, lx), (w, lw), Some((bias, lb)))
     }
 
     fn bwd(
@@ -204,6 +278,18 @@ impl CustomOp2 for InputGradient {
         let dx = input_gradient(&self.0, slice(w, lw, self.name())?, slice(dy, ly, self.name())?);
         Ok((CpuStorage::F32(dx), self.0.input_shape().into()))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        w: &CudaStorage,
+        lw: &Layout,
+        dy: &CudaStorage,
+        ly: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let dx = cuda::conv::input_gradient(&self.0, (w, lw), (dy, ly))?;
+        Ok((dx, self.0.input_shape().into()))
+    }
 }
 
 /// x, dy -> dweight
@@ -224,6 +310,18 @@ impl CustomOp2 for WeightGradient {
         let dw = weight_gradient(&self.0, slice(x, lx, self.name())?, slice(dy, ly, self.name())?);
         Ok((CpuStorage::F32(dw), self.0.weight_shape().into()))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        lx: &Layout,
+        dy: &CudaStorage,
+        ly: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let dw = cuda::conv::weight_gradient(&self.0, (x, lx), (dy, ly))?;
+        Ok((dw, self.0.weight_shape().into()))
+    }
 }
 
 /// (N, C, H, W) -> (C)
@@ -238,5 +336,17 @@ impl CustomOp1 for ChannelSum {
         let (batch, channels, height, width) = layout.shape().dims4()?;
         let sums = channel_sum(slice(storage, layout, self.name())?, batch, channels, height * width);
         Ok((CpuStorage::F32(sums), channels.into()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let of = cuda::channels::Channels::new(layout.shape(), self.name())?;
+        let at = cuda::card::pointer::<f32>(x, layout, self.name())?;
+        // SAFETY: `x` has the floats of its shape, `sums` one for each channel.
+        let fill =
+            |card: &cuda::card::Card, sums| unsafe { cuda::channel_sum::channel_sum(card, of, at, sums) };
+        // SAFETY: the kernels write every sum.
+        let sums = unsafe { cuda::card::filled::<f32>(&x.device, of.channels(), fill) }?;
+        Ok((sums, of.channels().into()))
     }
 }

@@ -1,9 +1,16 @@
 //! The maximum over a given number of windows.
 
 use super::adaptive_window;
+#[cfg(feature = "cuda")]
+use super::adaptive_windows;
+#[cfg(feature = "cuda")]
+use super::scatter::pooled_on_card;
 use super::scatter::{Scatter, Sources};
 use crate::checked::Watched;
 use crate::host;
+use crate::kept::Values;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -52,13 +59,24 @@ impl CustomOp1 for AdaptiveMaxPool {
             .zip(src.par_chunks(h * w))
             .with_min_len(host::items_per_job(h * w))
             .for_each(|((best, sources), src)| self.pool_plane(src, best, sources));
-        let _ = self.sources.set(sources);
+        let _ = self.sources.set(Values::Host(sources));
         Ok((CpuStorage::F32(best), (n, c, rows, columns).into()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        pooled_on_card((x, layout), &adaptive_windows(self.input, self.output), &self.sources, NAME)
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let name = "adaptive_max_pool2d backward";
-        let op = Scatter { name, input: self.input, sources: self.sources.clone() };
+        let op = Scatter {
+            name,
+            input: self.input,
+            sources: self.sources.clone(),
+            #[cfg(feature = "cuda")]
+            windows: adaptive_windows(self.input, self.output),
+        };
         gradient.contiguous()?.watched_op1_no_bwd(&op).map(Some)
     }
 }

@@ -1,10 +1,15 @@
 //! The maximum over windows. The forward pass keeps where each maximum came from, so that backward is a scatter.
 
 use super::PoolConfig;
+#[cfg(feature = "cuda")]
+use super::scatter::pooled_on_card;
 use super::scatter::{Scatter, Sources};
 use crate::checked::Watched;
 use crate::host;
+use crate::kept::Values;
 use crate::simd::vectorised;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -39,6 +44,11 @@ struct Plane {
 impl Plane {
     fn inputs(&self) -> usize {
         self.h * self.w
+    }
+
+    #[cfg(feature = "cuda")]
+    fn windows(&self) -> Result<crate::cuda::max_pool::Windows> {
+        self.config.windows((self.h, self.w))
     }
 
     fn outputs(&self) -> usize {
@@ -79,13 +89,24 @@ impl CustomOp1 for MaxPool {
                 || vec![0f32; plane.scratch()],
                 |scratch, ((best, sources), src)| pool_plane(plane, src, scratch, best, sources),
             );
-        let _ = self.sources.set(sources);
+        let _ = self.sources.set(Values::Host(sources));
         Ok((CpuStorage::F32(best), (n, c, plane.height, plane.width).into()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        pooled_on_card((x, layout), &self.plane.windows()?, &self.sources, NAME)
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let input = (self.plane.h, self.plane.w);
-        let op = Scatter { name: "max_pool2d backward", input, sources: self.sources.clone() };
+        let op = Scatter {
+            name: "max_pool2d backward",
+            input,
+            sources: self.sources.clone(),
+            #[cfg(feature = "cuda")]
+            windows: self.plane.windows()?,
+        };
         gradient.contiguous()?.watched_op1_no_bwd(&op).map(Some)
     }
 }

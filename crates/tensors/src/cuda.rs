@@ -1,0 +1,23 @@
+//! The operations on NVIDIA GPUs, under the feature `cuda`.
+//!
+//! * A `.cu` file holds the kernels of one concept, the `.rs` file of that name launches them, for a [`runtime::Runtime`]:
+//!   a card, or in tests an emulation of one that runs every thread of every block on the processor, so that all
+//!   arithmetic with indices is held against the operations' CPU forms where there is no card.
+//! * `build.rs` compiles the kernels to PTX, which the driver turns into code when a kernel is used for the first time.
+//! * Sums have an order that depends on shapes alone, and nothing is added by atomic operations: the same arguments give the
+//!   same bits on the same card.
+//! * All work of a device goes to one stream of the calling thread: a network belongs to one thread.
+
+pub(crate) mod batch_norm;
+#[cfg(feature = "cuda")]
+pub(crate) mod card;
+pub(crate) mod channel_sum;
+pub(crate) mod channels;
+#[cfg(feature = "cuda")]
+pub(crate) mod conv;
+pub(crate) mod max_pool;
+pub(crate) mod rectifier;
+pub(crate) mod runtime;
+pub(crate) mod separable;
+#[cfg(test)]
+mod tests;

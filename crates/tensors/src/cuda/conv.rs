@@ -1,0 +1,228 @@
+//! Convolutions through cuDNN: forward, and the gradients for input and weights, with groups.
+//!
+//! Algorithm and workspace are found once for each geometry and direction, with cuDNN's heuristics. Of the gradients'
+//! algorithms those that add in an order of chance are left out: they would make two equal runs differ. Products may be of TF32
+//! where the card has it, as PyTorch's are by default.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use candle_core::cuda_backend::cudarc::cudnn::sys::{
+    cudnnConvolutionBwdDataAlgo_t as DataAlgorithm, cudnnConvolutionBwdFilterAlgo_t as FilterAlgorithm,
+    cudnnConvolutionFwdAlgo_t as ForwardAlgorithm, cudnnConvolutionMode_t, cudnnMathType_t,
+    cudnnTensorFormat_t,
+};
+use candle_core::cuda_backend::cudarc::cudnn::{
+    ConvBackwardData, ConvBackwardFilter, ConvDescriptor, ConvForward, Cudnn, CudnnError, FilterDescriptor,
+    TensorDescriptor,
+};
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
+use candle_core::cuda_backend::{CudaDevice, CudaStorage, DeviceId};
+use candle_core::{Error, Layout, Result, bail};
+
+use crate::conv::Geometry;
+
+/// The output of the convolution of `x` with `weight`.
+pub(crate) fn forward(
+    geometry: &Geometry,
+    (x, lx): (&CudaStorage, &Layout),
+    (weight, lw): (&CudaStorage, &Layout),
+) -> Result<CudaStorage> {
+    let plan = plan(geometry, &x.device)?;
+    let Descriptors { conv, x: of_x, weight: of_weight, y: of_y } = &plan.descriptors;
+    let operation = ConvForward { conv, x: of_x, w: of_weight, y: of_y };
+    let (algorithm, bytes) = plan.forward.get(|| {
+        let pick = operation.pick_algorithm()?;
+        let sized = |algorithm| Result::Ok((algorithm, operation.get_workspace_size(algorithm)?));
+        sized(pick).or_else(|_| sized(ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM))
+    })?;
+    let (x_values, w_values) = (view(x, lx)?, view(weight, lw)?);
+    // SAFETY: cuDNN writes every element before anything launched later can read it.
+    let mut y = unsafe { x.device.alloc::<f32>(elements(geometry.output_shape())) }?;
+    let mut workspace = workspace(&x.device, bytes)?;
+    // SAFETY: the descriptors are those of the geometry, and `view` and `alloc` gave as many floats.
+    let status = unsafe {
+        operation.launch(algorithm, Some(&mut workspace), (1.0, 0.0), &x_values, &w_values, &mut y)
+    };
+    status.map_err(|error| failed("conv2d", geometry, &error))?;
+    Ok(CudaStorage::wrap_cuda_slice(y, x.device.clone()))
+}
+
+/// The gradient for the input, given `dy`, the one for the output.
+pub(crate) fn input_gradient(
+    geometry: &Geometry,
+    (weight, lw): (&CudaStorage, &Layout),
+    (dy, ly): (&CudaStorage, &Layout),
+) -> Result<CudaStorage> {
+    use DataAlgorithm::{
+        CUDNN_CONVOLUTION_BWD_DATA_ALGO_0 as BY_CHANCE, CUDNN_CONVOLUTION_BWD_DATA_ALGO_1 as FIXED,
+    };
+    let plan = plan(geometry, &dy.device)?;
+    let Descriptors { conv, x, weight: of_weight, y } = &plan.descriptors;
+    let operation = ConvBackwardData { conv, dx: x, w: of_weight, dy: y };
+    let (algorithm, bytes) = plan.input_gradient.get(|| {
+        let pick = operation.pick_algorithm()?;
+        let sized = |algorithm| Result::Ok((algorithm, operation.get_workspace_size(algorithm)?));
+        if pick == BY_CHANCE { sized(FIXED) } else { sized(pick).or_else(|_| sized(FIXED)) }
+    })?;
+    let (w_values, dy_values) = (view(weight, lw)?, view(dy, ly)?);
+    // SAFETY: cuDNN writes every element before anything launched later can read it.
+    let mut dx = unsafe { dy.device.alloc::<f32>(elements(geometry.input_shape())) }?;
+    let mut workspace = workspace(&dy.device, bytes)?;
+    // SAFETY: the descriptors are those of the geometry, and `view` and `alloc` gave as many floats.
+    let status = unsafe {
+        operation.launch(algorithm, Some(&mut workspace), (1.0, 0.0), &mut dx, &w_values, &dy_values)
+    };
+    status.map_err(|error| failed("conv2d, gradient for the input", geometry, &error))?;
+    Ok(CudaStorage::wrap_cuda_slice(dx, dy.device.clone()))
+}
+
+/// The gradient for the weights, given `dy`, the one for the output.
+pub(crate) fn weight_gradient(
+    geometry: &Geometry,
+    (x, lx): (&CudaStorage, &Layout),
+    (dy, ly): (&CudaStorage, &Layout),
+) -> Result<CudaStorage> {
+    use FilterAlgorithm::{
+        CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1 as FIXED,
+        CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3,
+    };
+    const BY_CHANCE: [FilterAlgorithm; 2] =
+        [CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3];
+    let plan = plan(geometry, &dy.device)?;
+    let Descriptors { conv, x: of_x, weight, y } = &plan.descriptors;
+    let operation = ConvBackwardFilter { conv, x: of_x, dw: weight, dy: y };
+    let (algorithm, bytes) = plan.weight_gradient.get(|| {
+        let pick = operation.pick_algorithm()?;
+        let sized = |algorithm| Result::Ok((algorithm, operation.get_workspace_size(algorithm)?));
+        if BY_CHANCE.contains(&pick) { sized(FIXED) } else { sized(pick).or_else(|_| sized(FIXED)) }
+    })?;
+    let (x_values, dy_values) = (view(x, lx)?, view(dy, ly)?);
+    // SAFETY: cuDNN writes every element before anything launched later can read it.
+    let mut dw = unsafe { dy.device.alloc::<f32>(elements(geometry.weight_shape())) }?;
+    let mut workspace = workspace(&dy.device, bytes)?;
+    // SAFETY: the descriptors are those of the geometry, and `view` and `alloc` gave as many floats.
+    let status = unsafe {
+        operation.launch(algorithm, Some(&mut workspace), (1.0, 0.0), &x_values, &mut dw, &dy_values)
+    };
+    status.map_err(|error| failed("conv2d, gradient for the weights", geometry, &error))?;
+    Ok(CudaStorage::wrap_cuda_slice(dw, dy.device.clone()))
+}
+
+/// What cuDNN knows of a geometry.
+struct Plan {
+    descriptors: Descriptors,
+    forward: Choice<ForwardAlgorithm>,
+    input_gradient: Choice<DataAlgorithm>,
+    weight_gradient: Choice<FilterAlgorithm>,
+}
+
+struct Descriptors {
+    conv: ConvDescriptor<f32>,
+    x: TensorDescriptor<f32>,
+    weight: FilterDescriptor<f32>,
+    y: TensorDescriptor<f32>,
+}
+
+/// An algorithm and the bytes that it works with, once they were asked for.
+struct Choice<A>(RefCell<Option<(A, usize)>>);
+
+impl<A: Copy> Choice<A> {
+    fn get(&self, find: impl FnOnce() -> Result<(A, usize)>) -> Result<(A, usize)> {
+        if let Some(known) = *self.0.borrow() {
+            return Ok(known);
+        }
+        let found = find()?;
+        *self.0.borrow_mut() = Some(found);
+        Ok(found)
+    }
+}
+
+#[derive(Default)]
+struct Plans {
+    handles: HashMap<DeviceId, Arc<Cudnn>>,
+    plans: HashMap<(DeviceId, Geometry), Rc<Plan>>,
+}
+
+thread_local! {
+    /// A handle of cuDNN belongs to one thread.
+    static PLANS: RefCell<Plans> = RefCell::default();
+}
+
+fn plan(geometry: &Geometry, device: &CudaDevice) -> Result<Rc<Plan>> {
+    PLANS.with_borrow_mut(|Plans { handles, plans }| {
+        if let Some(plan) = plans.get(&(device.id(), *geometry)) {
+            return Ok(plan.clone());
+        }
+        let handle = match handles.get(&device.id()) {
+            Some(handle) => handle.clone(),
+            None => Cudnn::new(device.cuda_stream()).map_err(Error::wrap)?,
+        };
+        handles.insert(device.id(), handle.clone());
+        let plan = Rc::new(Plan {
+            descriptors: Descriptors::new(geometry, &handle)?,
+            forward: Choice(RefCell::new(None)),
+            input_gradient: Choice(RefCell::new(None)),
+            weight_gradient: Choice(RefCell::new(None)),
+        });
+        plans.insert((device.id(), *geometry), plan.clone());
+        Ok(plan)
+    })
+}
+
+impl Descriptors {
+    fn new(geometry: &Geometry, handle: &Arc<Cudnn>) -> Result<Self> {
+        const NCHW: cudnnTensorFormat_t = cudnnTensorFormat_t::CUDNN_TENSOR_NCHW;
+        let [padding, stride, dilation] =
+            ints([geometry.padding, geometry.stride, geometry.dilation], geometry)?;
+        let [groups] = ints([geometry.groups], geometry)?;
+        let mode = cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
+        let conv = handle.create_conv2d::<f32>([padding; 2], [stride; 2], [dilation; 2], mode);
+        let mut conv = conv.map_err(Error::wrap)?;
+        conv.set_group_count(groups).map_err(Error::wrap)?;
+        // Tests compare with float64 closer than TF32 is.
+        let math =
+            if cfg!(test) { cudnnMathType_t::CUDNN_FMA_MATH } else { cudnnMathType_t::CUDNN_DEFAULT_MATH };
+        conv.set_math_type(math).map_err(Error::wrap)?;
+        let (x, weight, y) = (geometry.input_shape(), geometry.weight_shape(), geometry.output_shape());
+        Ok(Self {
+            conv,
+            x: handle.create_4d_tensor(NCHW, ints(x.into(), geometry)?).map_err(Error::wrap)?,
+            weight: handle.create_4d_filter(NCHW, ints(weight.into(), geometry)?).map_err(Error::wrap)?,
+            y: handle.create_4d_tensor(NCHW, ints(y.into(), geometry)?).map_err(Error::wrap)?,
+        })
+    }
+}
+
+/// The numbers as cuDNN takes them.
+fn ints<const N: usize>(sizes: [usize; N], geometry: &Geometry) -> Result<[i32; N]> {
+    let mut ints = [0; N];
+    for (int, size) in ints.iter_mut().zip(sizes) {
+        let Ok(value) = i32::try_from(size) else { bail!("conv2d: too large for cuDNN: {geometry:?}") };
+        *int = value;
+    }
+    Ok(ints)
+}
+
+fn elements((a, b, c, d): (usize, usize, usize, usize)) -> usize {
+    a * b * c * d
+}
+
+/// The floats of a contiguous tensor.
+fn view<'a>(storage: &'a CudaStorage, layout: &Layout) -> Result<CudaView<'a, f32>> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(storage.as_cuda_slice::<f32>()?.slice(start..end)),
+        None => bail!("conv2d: the tensor {:?} must be contiguous", layout.shape()),
+    }
+}
+
+fn workspace(device: &CudaDevice, bytes: usize) -> Result<CudaSlice<u8>> {
+    // SAFETY: cuDNN counts on nothing that lies in a workspace.
+    unsafe { device.alloc::<u8>(bytes.max(1)) }
+}
+
+fn failed(operation: &str, geometry: &Geometry, error: &CudnnError) -> Error {
+    Error::Msg(format!("{operation}: cuDNN refuses {geometry:?}: {error}"))
+}

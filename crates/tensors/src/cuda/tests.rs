@@ -1,0 +1,28 @@
+//! Every kernel, with the code that launches it, against the operation's CPU form.
+
+mod batch_norm;
+mod emulation;
+mod planes;
+mod rectifier;
+
+use candle_core::{Device, Result, Tensor};
+
+pub(crate) use emulation::emulation;
+
+/// The floats of a tensor, as a card would hold them.
+fn floats(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().and_then(|flat| flat.to_vec1()).expect("floats")
+}
+
+/// Where the values of a vector begin.
+fn at<T>(values: &[T]) -> u64 {
+    values.as_ptr() as u64
+}
+
+/// A tensor of so many floats that `fill` writes, given where they begin.
+fn filled(shape: impl Into<candle_core::Shape>, fill: impl FnOnce(u64) -> Result<()>) -> Result<Tensor> {
+    let shape = shape.into();
+    let mut values = vec![f32::NAN; shape.elem_count()];
+    fill(values.as_mut_ptr() as u64)?;
+    Tensor::from_vec(values, shape, &Device::Cpu)
+}
