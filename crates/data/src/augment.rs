@@ -73,6 +73,13 @@ pub struct Affine {
 pub struct Rotation {
     /// Largest rotation in degrees, to either side, 0..=180.
     pub limit: f64,
+    /// Probability of a rotation; 1 without this key.
+    #[serde(default = "always")]
+    pub probability: f64,
+}
+
+fn always() -> f64 {
+    1.0
 }
 
 /// Random colours of the image: `[augment.colour]`. Each factor is drawn evenly from 1 - x ..= 1 + x.
@@ -124,6 +131,7 @@ impl Config {
         }
         if let Some(rotation) = &self.rotation {
             within("augment.rotation.limit", rotation.limit, 180.0)?;
+            within("augment.rotation.probability", rotation.probability, 1.0)?;
         }
         if let Some(blur) = &self.blur {
             blur.check()?;
@@ -183,8 +191,10 @@ impl Config {
             geometry.degrees =
                 if turns { angle.clamp(-affine.rotation_limit, affine.rotation_limit) } else { 0.0 };
         }
-        if let Some(Rotation { limit }) = self.rotation {
-            geometry.degrees += limit * (2.0 * rng.random::<f64>() - 1.0);
+        if let Some(Rotation { limit, probability }) = self.rotation {
+            let turns = rng.random_bool(probability);
+            let angle = limit * (2.0 * rng.random::<f64>() - 1.0);
+            geometry.degrees += if turns { angle } else { 0.0 };
         }
         Ok(geometry)
     }

@@ -138,7 +138,8 @@ fn draws_have_the_published_spread() {
 
 #[test]
 fn a_rotation_is_drawn_evenly() {
-    let config = Config { rotation: Some(Rotation { limit: 5.0 }), ..Config::resize_only([10, 10]) };
+    let rotation = toml::from_str("limit = 5.0").unwrap(); // of every picture
+    let config = Config { rotation: Some(rotation), ..Config::resize_only([10, 10]) };
     let angle =
         |index| config.geometry(&mut stream(0, Purpose::Augment, 0, index), (10, 10)).unwrap().degrees;
     let mut angles: Vec<f64> = (0..4000).map(angle).collect();
@@ -147,8 +148,25 @@ fn a_rotation_is_drawn_evenly() {
     for (place, want) in [(0, -5.0), (1000, -2.5), (2000, 0.0), (3000, 2.5), (3999, 5.0)] {
         assert!((angles[place] - want).abs() < 0.3, "{place}: {}", angles[place]);
     }
-    let error = Config { rotation: Some(Rotation { limit: 181.0 }), ..config }.check().unwrap_err();
-    assert!(error.to_string().starts_with("augment.rotation.limit: "), "{error}");
+    let refused =
+        |rotation| Config { rotation: Some(rotation), ..config.clone() }.check().unwrap_err().to_string();
+    let error = refused(Rotation { limit: 181.0, probability: 1.0 });
+    assert!(error.starts_with("augment.rotation.limit: "), "{error}");
+    let error = refused(Rotation { limit: 5.0, probability: 1.5 });
+    assert!(error.starts_with("augment.rotation.probability: 1.5"), "{error}");
+}
+
+#[test]
+fn a_rotation_comes_as_often_as_its_probability_says() {
+    let share = |probability: f64| {
+        let rotation = Some(Rotation { limit: 5.0, probability });
+        let config = Config { rotation, ..Config::resize_only([10, 10]) };
+        let angle =
+            |index| config.geometry(&mut stream(0, Purpose::Augment, 0, index), (10, 10)).unwrap().degrees;
+        (0..2000).filter(|index| angle(*index) != 0.0).count() as f64 / 2000.0
+    };
+    assert_eq!((share(0.0), share(1.0)), (0.0, 1.0));
+    assert!((share(0.5) - 0.5).abs() < 0.04 && (share(0.25) - 0.25).abs() < 0.04);
 }
 
 #[test]
@@ -196,7 +214,7 @@ fn a_turn_leaves_the_fill_where_labels_are_void() {
     let fill = [124, 116, 105];
     let config = Config {
         crop: Some(Crop { scale: [0.5, 2.0], smaller: Smaller::Pad }),
-        rotation: Some(Rotation { limit: 10.0 }),
+        rotation: Some(Rotation { limit: 10.0, probability: 1.0 }),
         blur: Some(Blur { probability: 1.0, deviation: [0.6, 1.2] }),
         fill: Some(fill),
         ..Config::resize_only([48, 48])
