@@ -3,6 +3,7 @@
 //! Training stops at the first bad file. [`check`] opens every file of an [`Inventory`], on all cores, and lists each
 //! [`Defect`] with its file and, for labels and edges, the pixel and its value.
 
+mod near;
 mod same;
 
 use crate::defect::Defect;
@@ -18,7 +19,6 @@ use crate::inventory::{Inventory, Item};
 use crate::label::{Indices, is_label, read_indices};
 use crate::mask_values::read_as;
 use crate::presence::Presence;
-use crate::rgb::read_rgb;
 use same::Fingerprint;
 
 /// What to hold edge maps against.
@@ -67,8 +67,10 @@ struct Finding {
 fn look_at(set: &Inventory, item: &Item, edges: Edges) -> Finding {
     let mut defects = Vec::new();
     let classes = set.class_count();
-    let image = keep(read_rgb(&item.image), &mut defects);
-    let labels = keep(read_as(&item.labels, classes, set.mask_values), &mut defects);
+    let labels = read_as(&item.labels, classes, set.mask_values);
+    let map_size = labels.as_ref().ok().map(|labels| (labels.width, labels.height));
+    let image = keep(set.picture(item, map_size), &mut defects);
+    let labels = keep(labels, &mut defects);
     let image_size = image.as_ref().map(RgbImage::dimensions);
     let labels = labels.map(|labels| {
         defects.extend(other_size(&item.labels, &labels, item, image_size));

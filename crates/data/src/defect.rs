@@ -69,6 +69,26 @@ pub enum Defect {
         /// The format found.
         found: String,
     },
+    /// A mask of a thing and its background that holds a third value.
+    NotBinary {
+        /// The mask.
+        #[serde(serialize_with = "text")]
+        file: PathBuf,
+        /// Row of the first pixel of another value.
+        row: u32,
+        /// Column of that pixel.
+        column: u32,
+        /// Its value.
+        value: u16,
+    },
+    /// A file of a set of numbered frames whose name has no number.
+    FrameName {
+        /// The file.
+        #[serde(serialize_with = "text")]
+        file: PathBuf,
+        /// The highest number.
+        last: u32,
+    },
     /// A map of another size than its image.
     SizeMismatch {
         /// The map.
@@ -150,6 +170,8 @@ impl Defect {
             | Self::Unreadable { file, .. }
             | Self::TooLarge { file, .. }
             | Self::NoIndexMap { file, .. }
+            | Self::NotBinary { file, .. }
+            | Self::FrameName { file, .. }
             | Self::SizeMismatch { file, .. }
             | Self::LabelRange { file, .. }
             | Self::WrongEdges { file, .. }
@@ -171,6 +193,12 @@ impl Defect {
             Self::TooLarge { .. } => ("too many pixels", "scale the picture down"),
             Self::NoIndexMap { .. } => {
                 ("no index map", "convert it to a gray or palette PNG whose values are class indices")
+            }
+            Self::NotBinary { .. } => {
+                ("mask not binary", "a mask holds 0 and 1 alone, or 0 and 255; redraw it in black and white")
+            }
+            Self::FrameName { .. } => {
+                ("name without a frame number", "rename the file like Frame00123, or take it out")
             }
             Self::SizeMismatch { .. } => ("size mismatch", "image and map must have one size"),
             Self::LabelRange { .. } => ("label out of range", "correct the file or the class list"),
@@ -198,6 +226,10 @@ impl Defect {
                 format!("declares {width} x {height} pixels, the limit is {limit} pixels")
             }
             Self::NoIndexMap { found, .. } => format!("is {found}"),
+            Self::NotBinary { row, column, value, .. } => {
+                format!("value {value} at row {row}, column {column} is neither background nor foreground")
+            }
+            Self::FrameName { last, .. } => format!("its name holds no frame number from 1 to {last}"),
             Self::SizeMismatch { size, image, image_size, .. } => {
                 format!(
                     "is {} x {}, but {} is {} x {}",
@@ -257,6 +289,10 @@ impl From<Error> for Defect {
                 );
                 Self::NoIndexMap { file: path, found }
             }
+            Error::NotBinary { path, row, column, value } => {
+                Self::NotBinary { file: path, row, column, value }
+            }
+            Error::FrameName { path, last } => Self::FrameName { file: path, last },
             Error::Image { path, reason } => Self::Unreadable { file: path, reason },
             Error::Io { path, action, source } => {
                 Self::Unreadable { file: path, reason: format!("cannot {action}: {source}") }

@@ -10,7 +10,7 @@
 //! Image and mask are paired by the frame's number, which also tells the hair's style: 150 frames each. Files whose name ends
 //! in a number in brackets, such as `Frame00123-gt(1).pbm`, are stray copies: they are passed over and told about.
 
-mod frames;
+pub(crate) mod frames;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,7 @@ use serde::Deserialize;
 use crate::binary_mask::read_binary_mask;
 use crate::dataset::{Dataset, Sample, Split};
 use crate::error::Error;
+use crate::pairs::same_size;
 use crate::presence::Presence;
 use crate::rgb::{read_rgb, read_rgb_upright};
 use crate::stratify::{Fractions, stratified_split};
@@ -90,21 +91,23 @@ pub fn open(config: &Config, split: Split) -> Result<Figaro, Error> {
     let (mut frames, notices) = frames::read(&config.root, half)?;
     frames::check_apart(&config.root, &frames, half)?;
     if let Some(held_out) = share {
-        frames = part(frames, held_out, split)?;
+        let styles: Vec<usize> = frames.iter().map(Frame::style).collect();
+        let [rest, held_out] = part(&styles, held_out)?;
+        let chosen = if split == Split::Val { held_out } else { rest };
+        frames = chosen.into_iter().map(|index| frames[index].clone()).collect();
     }
     Ok(Figaro { frames, notices, classes: CLASSES.map(String::from).to_vec() })
 }
 
-/// The frames of `Training` that are held out, or the others.
-fn part(frames: Vec<Frame>, HeldOut { share, seed }: HeldOut, split: Split) -> Result<Vec<Frame>, Error> {
+/// The positions of the frames of `Training` that are trained on, and of those that are held out, by their styles.
+pub(crate) fn part(styles: &[usize], HeldOut { share, seed }: HeldOut) -> Result<[Vec<usize>; 2], Error> {
     if !(share > 0.0 && share < 1.0) {
         let reason = format!("{share} must be more than 0 and less than 1");
         return Err(Error::Config { key: "data.figaro.split.held-out.share", reason });
     }
-    let styles: Vec<Presence> = frames.iter().map(|frame| Presence::of(&[frame.style() as u8])).collect();
+    let styles: Vec<Presence> = styles.iter().map(|style| Presence::of(&[*style as u8])).collect();
     let [rest, held_out, _] = stratified_split(&styles, Fractions::new([1.0 - share, share, 0.0])?, seed)?;
-    let chosen = if split == Split::Val { held_out } else { rest };
-    Ok(chosen.into_iter().map(|index| frames[index].clone()).collect())
+    Ok([rest, held_out])
 }
 
 impl Figaro {
@@ -135,7 +138,8 @@ impl Dataset<1> for Figaro {
     fn read(&self, index: usize) -> Result<Sample<1>, Error> {
         let frame = self.frame(index)?;
         let mask = read_binary_mask(&frame.mask)?;
-        let image = read_under(&frame.image, &frame.mask, mask.dimensions())?;
+        let image = read_under(&frame.image, mask.dimensions())?;
+        let mask = same_size((&image, &frame.image), mask, &frame.mask)?;
         Ok(Sample { image, targets: [mask] })
     }
 
@@ -152,21 +156,14 @@ impl Dataset<1> for Figaro {
     }
 }
 
-/// The picture that lies under a mask of this size: as it is stored, or, where only that fits, as its EXIF orientation shows it.
-fn read_under(path: &Path, mask: &Path, size: (u32, u32)) -> Result<RgbImage, Error> {
+/// The picture that lies under a mask of this size: as it is stored, or, where only that fits, as its EXIF orientation
+/// shows it. Where neither fits it comes as it is stored.
+pub(crate) fn read_under(path: &Path, size: (u32, u32)) -> Result<RgbImage, Error> {
     let stored = read_rgb(path)?;
-    if stored.dimensions() == size {
-        return Ok(stored);
-    }
-    let turned = (stored.height(), stored.width()) == size;
+    let turned = (stored.height(), stored.width()) == size && stored.dimensions() != size;
     match turned.then(|| read_rgb_upright(path)).transpose()? {
         Some(upright) if upright.dimensions() == size => Ok(upright),
-        _ => Err(Error::SizeMismatch {
-            image: path.to_path_buf(),
-            image_size: stored.dimensions(),
-            target: mask.to_path_buf(),
-            target_size: size,
-        }),
+        _ => Ok(stored),
     }
 }
 

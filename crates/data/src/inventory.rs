@@ -1,18 +1,20 @@
 //! What lies in a set's folders: images, maps and lists, whether or not they fit together.
 
+mod frames;
 mod layout;
 mod part;
 
 use std::path::{Path, PathBuf};
 
-use image::GrayImage;
+use image::{GrayImage, RgbImage};
 
 use crate::classes::Classes;
 use crate::dataset::Split;
 use crate::defect::Defect;
 use crate::error::Error;
 use crate::mask_values::{MaskValues, read_labels_as};
-use crate::{folder, nia, voc};
+use crate::rgb::read_rgb;
+use crate::{figaro, folder, nia, voc};
 
 /// A set as it lies on disk, for tools that look at all of it.
 ///
@@ -31,6 +33,8 @@ pub struct Inventory {
     pub items: Vec<Item>,
     /// What is wrong with folders, lists and names. The files themselves were not opened.
     pub defects: Vec<Defect>,
+    /// What was passed over on purpose, a line each.
+    pub notices: Vec<String>,
 }
 
 /// How a set is laid out.
@@ -42,6 +46,8 @@ pub enum Layout {
     Folder,
     /// `JPEGImages/` with a folder of label maps and the lists of `ImageSets/Segmentation/`.
     Voc,
+    /// `{Original,GT}/{Training,Testing}/` with numbered frames, as Figaro-1k.
+    Figaro,
 }
 
 /// The files of one id.
@@ -98,10 +104,18 @@ impl Inventory {
         layout::voc(config)
     }
 
-    /// A folder without a config: NIA's layout where there is `{train,val,test}/images/` or an id list, else a folder
-    /// of images and one of masks.
+    /// The set of `[data.figaro]`, all splits. Where the test images serve as validation images they count as test images.
     ///
-    /// `classes` are the names in label order. NIA's layout has its own; another set goes without if not given, and
+    /// # Errors
+    /// A missing root, or a share out of range.
+    pub fn of_figaro(config: &figaro::Config) -> Result<Self, Error> {
+        frames::figaro(config)
+    }
+
+    /// A folder without a config: NIA's layout where there is `{train,val,test}/images/` or an id list, Figaro-1k's where
+    /// there is `Original/{Training,Testing}/`, else a folder of images and one of masks.
+    ///
+    /// `classes` are the names in label order. NIA's and Figaro's layouts have their own; another set goes without if not given, and
     /// then every label from 0 to 254 is taken as a class.
     ///
     /// # Errors
@@ -117,6 +131,11 @@ impl Inventory {
             let set = layout::nia(root, None)?;
             return Ok(Self { classes: classes.or(set.classes), ..set });
         }
+        if *folders == Folders::default() && frames::is_figaro(root) {
+            let config = figaro::Config { root: root.to_path_buf(), split: figaro::Parts::TestAsValidation };
+            let set = frames::figaro(&config)?;
+            return Ok(Self { classes: classes.or(set.classes), ..set });
+        }
         let lists = root.join(folders.lists.clone().unwrap_or_default());
         layout::directory(root, folders, classes, Some(&lists))
     }
@@ -124,13 +143,22 @@ impl Inventory {
     /// A folder of images and one of masks, without regard to any list.
     ///
     /// # Errors
-    /// As for [`Inventory::of_directory`], and [`Error::Config`] for NIA's layout, whose folders are the splits.
+    /// As for [`Inventory::of_directory`], and [`Error::Config`] for NIA's and Figaro's layouts, whose folders are the
+    /// splits.
     pub fn without_splits(root: &Path, folders: &Folders) -> Result<Self, Error> {
         if *folders == Folders::default() && layout::is_nia(root) {
             let reason = format!(
                 "{} is in NIA's layout, whose folders are the splits already; name one of them, such as {}",
                 root.display(),
                 root.join("train").display()
+            );
+            return Err(Error::Config { key: "folder", reason });
+        }
+        if *folders == Folders::default() && frames::is_figaro(root) {
+            let reason = format!(
+                "{} is in Figaro-1k's layout, whose Training and Testing are the splits already; [data.figaro] holds \
+                 validation images out of Training",
+                root.display()
             );
             return Err(Error::Config { key: "folder", reason });
         }
@@ -143,6 +171,17 @@ impl Inventory {
     /// As for [`read_labels`](crate::read_labels), and for numbers that are not what the set says.
     pub fn labels(&self, item: &Item) -> Result<GrayImage, Error> {
         read_labels_as(&item.labels, self.class_count(), self.mask_values)
+    }
+
+    /// The picture of an item, as training takes it to lie under a label map of this size.
+    ///
+    /// # Errors
+    /// As for [`read_rgb`](crate::read_rgb). A picture of another size is no error here.
+    pub(crate) fn picture(&self, item: &Item, map: Option<(u32, u32)>) -> Result<RgbImage, Error> {
+        match map.filter(|_| self.layout == Layout::Figaro) {
+            Some(size) => figaro::read_under(&item.image, size),
+            None => read_rgb(&item.image),
+        }
     }
 
     /// Number of items of a split.

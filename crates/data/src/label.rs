@@ -91,6 +91,13 @@ pub(crate) struct Indices {
     pub(crate) values: Vec<u16>,
 }
 
+impl From<GrayImage> for Indices {
+    fn from(map: GrayImage) -> Self {
+        let (width, height) = map.dimensions();
+        Self { width, height, values: map.into_raw().into_iter().map(u16::from).collect() }
+    }
+}
+
 impl Indices {
     /// Row, column and value of the first pixel, in reading order, that `is` true of.
     pub(crate) fn first(&self, is: impl Fn(u16) -> bool) -> Option<(u32, u32, u16)> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use image::GrayImage;
 use serde::Deserialize;
 
+use crate::binary_mask::read_binary_mask;
 use crate::dataset::VOID;
 use crate::error::Error;
 use crate::label::{Indices, JPEG, is_label, read_indices};
@@ -23,6 +24,9 @@ pub enum MaskValues {
     /// As VOC and SBD keep them: class indices, or VOC's colours of them, or SBD's MATLAB files.
     #[serde(rename = "voc")]
     Voc,
+    /// As Figaro-1k keeps them: 0 and 1, or 0 and 255, in PNG or PBM; no key of `[data.folder]`.
+    #[serde(skip)]
+    Binary,
 }
 
 /// Reads a label map of a set that may have said what its numbers mean.
@@ -46,10 +50,13 @@ pub(crate) fn read_as(path: &Path, classes: usize, values: Option<MaskValues>) -
     if values == Some(MaskValues::Voc) {
         return read_voc(path);
     }
+    if values == Some(MaskValues::Binary) {
+        return read_binary_mask(path).map(Indices::from);
+    }
     let mut map = read_indices(path)?;
     let white = u16::from(VOID);
     match values {
-        Some(MaskValues::Index | MaskValues::Voc) => {}
+        Some(MaskValues::Index | MaskValues::Voc | MaskValues::Binary) => {}
         Some(MaskValues::BlackWhite) => {
             if let Some((row, column, value)) = map.first(|value| value != 0 && value != white) {
                 return Err(Error::MaskValue { path: path.to_path_buf(), row, column, value });

@@ -6,7 +6,6 @@ use rayon::prelude::*;
 use crate::dataset::VOID;
 use crate::error::Error;
 use crate::inventory::{Inventory, Item};
-use crate::rgb::read_rgb;
 
 /// Counts over images and their label maps.
 ///
@@ -256,7 +255,8 @@ impl Stats {
 }
 
 fn read_pair(set: &Inventory, item: &Item) -> Result<(RgbImage, GrayImage), Error> {
-    let (image, labels) = (read_rgb(&item.image)?, set.labels(item)?);
+    let labels = set.labels(item)?;
+    let image = set.picture(item, Some(labels.dimensions()))?;
     if image.dimensions() == labels.dimensions() {
         return Ok((image, labels));
     }

@@ -7,6 +7,7 @@
 use image::RgbImage;
 use rayon::prelude::*;
 
+use super::near::Near;
 use crate::dataset::Split;
 use crate::defect::Defect;
 use crate::inventory::Item;
@@ -43,9 +44,9 @@ impl Fingerprint {
         Some(Self { hash: gradients(&thumbnail)?, cells: cells.as_raw().as_slice().try_into().ok()? })
     }
 
+    /// Whether the colours are alike, for two whose hashes are near.
     fn resembles(&self, other: &Self) -> bool {
-        (self.hash ^ other.hash).count_ones() <= HASH_BITS
-            && difference(&self.cells, &other.cells) <= CELL_LEVELS * self.cells.len() as u64
+        difference(&self.cells, &other.cells) <= CELL_LEVELS * self.cells.len() as u64
     }
 }
 
@@ -71,9 +72,12 @@ pub(super) fn pictures(items: &[Item], prints: &[Option<Fingerprint>]) -> Vec<De
         };
     let all: Vec<(usize, &Fingerprint)> =
         prints.iter().enumerate().filter_map(|(at, print)| Some((at, print.as_ref()?))).collect();
+    let hashes: Vec<u64> = all.iter().map(|(_, print)| print.hash).collect();
+    let near = Near::new(&hashes, HASH_BITS);
     let found = all.par_iter().filter_map(|(at, print)| {
         let mine = &items[*at];
-        let (_, other) = all.iter().map(|(other, theirs)| (theirs, *other)).find(|(theirs, other)| {
+        let alike = near.to(print.hash).into_iter().map(|place| (all[place].1, all[place].0));
+        let (_, other) = alike.into_iter().find(|(theirs, other)| {
             print.resembles(theirs)
                 && earlier(*at, *other)
                 && items[*other].image != mine.image

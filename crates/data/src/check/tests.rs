@@ -1,3 +1,5 @@
+mod figaro;
+
 use std::path::PathBuf;
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
@@ -7,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::faces::{self, Faces};
 use crate::testing::{gray_png, jpeg_bytes, png_bytes, put, raw_png};
-use crate::{Folders, Split, nia, read_labels, write_index_png, write_nia, write_rgb_png};
+use crate::{Folders, Split, nia, read_labels, read_rgb, write_index_png, write_nia, write_rgb_png};
 
 /// Procedural faces in NIA's layout, with every class.
 struct Set(TempDir);

@@ -9,13 +9,13 @@ use crate::pairs::{PICTURES, stems};
 
 /// One of the two halves in which the set comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Half {
+pub(crate) enum Half {
     Training,
     Testing,
 }
 
 impl Half {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Training => "Training",
             Self::Testing => "Testing",
@@ -34,13 +34,23 @@ pub(super) struct Frame {
 impl Frame {
     /// In the names of its files.
     pub(super) fn id(&self) -> String {
-        format!("Frame{:05}", self.number)
+        id_of(self.number)
     }
 
     /// Its place in [`STYLES`].
     pub(super) fn style(&self) -> usize {
-        ((self.number - 1) / PER_STYLE) as usize
+        style_of(self.number)
     }
+}
+
+/// The name of a frame by its number.
+pub(crate) fn id_of(number: u32) -> String {
+    format!("Frame{number:05}")
+}
+
+/// The place in [`STYLES`] of a frame's style.
+pub(crate) fn style_of(number: u32) -> usize {
+    ((number - 1) / PER_STYLE) as usize
 }
 
 /// The frames of a half by number, and what was passed over.
@@ -84,7 +94,7 @@ fn images(root: &Path, half: Half) -> Result<Found, Error> {
 }
 
 /// Endings of masks.
-const MASKS: [&str; 2] = [".pbm", ".png"];
+pub(crate) const MASKS: [&str; 2] = [".pbm", ".png"];
 
 /// The files of a folder.
 struct Found {
@@ -97,13 +107,10 @@ impl Found {
     fn list(folder: PathBuf, role: &str, endings: &[&str]) -> Result<Self, Error> {
         let (mut by_number, mut notices) = (BTreeMap::new(), Vec::new());
         for (stem, path) in stems(&folder, role, endings)? {
-            if is_copy(&stem) {
-                notices.push(format!("{}: passed over, a copy by its name", path.display()));
+            let Some(number) = frame_number(&path, &stem)? else {
+                notices.push(copy_notice(&path));
                 continue;
-            }
-            let last = STYLES.len() as u32 * PER_STYLE;
-            let number = number(&stem).filter(|number| (1..=last).contains(number));
-            let number = number.ok_or_else(|| Error::FrameName { path: path.clone(), last })?;
+            };
             if let Some(other) = by_number.insert(number, path.clone()) {
                 let place =
                     [&other, &path].map(|path| path.file_name().unwrap_or_default().to_string_lossy());
@@ -117,6 +124,24 @@ impl Found {
     fn lacks(&self, number: u32, ending: &str, role: &str) -> Error {
         Error::MissingFile { path: self.folder.join(format!("Frame{number:05}{ending}")), role: role.into() }
     }
+}
+
+/// The frame's number in a file's name; none for a stray copy.
+///
+/// # Errors
+/// [`Error::FrameName`].
+pub(crate) fn frame_number(path: &Path, stem: &str) -> Result<Option<u32>, Error> {
+    if is_copy(stem) {
+        return Ok(None);
+    }
+    let last = STYLES.len() as u32 * PER_STYLE;
+    let number = number(stem).filter(|number| (1..=last).contains(number));
+    number.map(Some).ok_or_else(|| Error::FrameName { path: path.to_path_buf(), last })
+}
+
+/// What is told of a stray copy.
+pub(crate) fn copy_notice(path: &Path) -> String {
+    format!("{}: passed over, a copy by its name", path.display())
 }
 
 /// `Frame00123-gt(1)` and `Frame00123-gt (2)`, as file managers name a second copy.

@@ -34,6 +34,7 @@ pub(super) fn nia(root: &Path, val_every: Option<usize>) -> Result<Inventory, Er
         mask_values: None,
         items: Vec::new(),
         defects: Vec::new(),
+        notices: Vec::new(),
     };
     let val_every = val_every.filter(|_| !root.join(list_name(Split::Val)).is_file());
     for split in Split::ALL {
@@ -162,7 +163,8 @@ pub(super) fn directory(
     Ok(set)
 }
 
-fn empty(root: &Path, classes: Option<Vec<String>>) -> Inventory {
+/// A set of nothing yet.
+pub(super) fn empty(root: &Path, classes: Option<Vec<String>>) -> Inventory {
     Inventory {
         root: root.to_path_buf(),
         layout: Layout::Folder,
@@ -170,6 +172,7 @@ fn empty(root: &Path, classes: Option<Vec<String>>) -> Inventory {
         mask_values: None,
         items: Vec::new(),
         defects: Vec::new(),
+        notices: Vec::new(),
     }
 }
 

@@ -157,7 +157,7 @@ impl Files {
 }
 
 /// The file names of a folder, sorted.
-fn names(folder: &Path) -> Result<Vec<String>, String> {
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, String> {
     if !folder.is_dir() {
         return Err("no such folder".into());
     }
