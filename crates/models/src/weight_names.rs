@@ -12,7 +12,8 @@ use crate::{Agrnet, DeepLabV3, DeepLabV3Plus, HairPspNet, KeyMap, PspNet, Unet};
 pub struct WeightNames {
     /// Names of other programs, those of a whole network first.
     pub key_maps: Vec<KeyMap>,
-    /// Starts of the names of those parameters whose shapes follow the number of classes.
+    /// Starts of the names of exactly those parameters whose shapes follow the number of classes: what a new classifier replaces. All
+    /// other layers of a head keep the weights of a file.
     pub classifier: &'static [&'static str],
     /// Files that look right and are of another network.
     pub misfits: Vec<Misfit>,
@@ -44,10 +45,10 @@ impl WeightNames {
 }
 
 impl Agrnet {
-    /// ImageNet weights of a ResNet with a deep stem.
+    /// The published network, of tegusi's EAGRNet, and ImageNet weights of a ResNet with a deep stem.
     pub fn weight_names() -> WeightNames {
         WeightNames {
-            key_maps: vec![resnet::deep()],
+            key_maps: vec![segmentation::tegusi_agrnet(), resnet::deep()],
             classifier: &["score", "initial_score", "vertex_mix"],
             misfits: vec![resnet::PLAIN_STEM],
         }
@@ -77,10 +78,10 @@ impl DeepLabV3Plus {
 }
 
 impl HairPspNet {
-    /// torchvision's ImageNet weights of the SqueezeNet of the same version.
+    /// The network of YBIGTA's pytorch-hair-segmentation, and torchvision's ImageNet weights of the SqueezeNet of the same version.
     pub fn weight_names() -> WeightNames {
         WeightNames {
-            key_maps: vec![squeezenet::torchvision()],
+            key_maps: vec![segmentation::ybigta_hair(), squeezenet::torchvision()],
             classifier: &["score"],
             misfits: vec![squeezenet::VERSION_1_0, squeezenet::VERSION_1_1],
         }

@@ -10,8 +10,12 @@ pub(super) fn plain() -> KeyMap {
 
 /// The ones whose stem is three 3x3 convolutions, as semseg's `resnet50_v2.pth`.
 pub(super) fn deep() -> KeyMap {
+    KeyMap::new("the ResNet with a deep stem", deep_stem_pairs(), &["fc"])
+}
+
+pub(super) fn deep_stem_pairs() -> Vec<(String, String)> {
     let stem = ["conv2", "bn2", "conv3", "bn3"].map(|name| (name.to_owned(), format!("backbone.{name}")));
-    KeyMap::new("the ResNet with a deep stem", owned(PLAIN).into_iter().chain(stem), &["fc"])
+    owned(PLAIN).into_iter().chain(stem).collect()
 }
 
 const PLAIN: [(&str, &str); 6] = [
