@@ -4,6 +4,7 @@
 mod tests;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 
 use candle_core::backprop::GradStore;
@@ -15,8 +16,9 @@ use crate::{gradients, recompute};
 /// for NaN and infinities.
 ///
 /// A search after the fact: it reads every result once more. Outside of it an operation pays for one look at a variable of
-/// its thread. Operations of candle itself are not looked at; what they made shows as an input that is not finite of the
-/// next operation here. Only what the calling thread runs is seen. A search inside another one finds for itself alone.
+/// its thread. Operations of candle itself are not looked at as they run: give the loss to [`look_at_graph`] to see those of the
+/// forward pass. What they make in the backward pass, of which candle keeps nothing, shows as an input that is not finite of
+/// the next operation here. Only what the calling thread runs is seen. A search inside another one finds for itself alone.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -76,6 +78,9 @@ pub struct Input {
     pub finite: bool,
 }
 
+/// The name under which [`look_at_graph`] finds an operation of candle: which one it was, candle tells nobody.
+pub const OF_CANDLE: &str = "operation of candle";
+
 impl NonFinite {
     /// Whether everything that the operation was given was finite: then it is where the trouble begins.
     pub fn inputs_were_finite(&self) -> bool {
@@ -103,6 +108,8 @@ struct Search {
     used: Vec<TensorId>,
     /// The variable used last, in either pass.
     last: Option<TensorId>,
+    /// Results of operations of this crate in the forward pass.
+    made: HashSet<TensorId>,
 }
 
 /// The search around a new one, which goes on when that one ends, by a panic too.
@@ -112,6 +119,20 @@ impl Drop for Outer {
     fn drop(&mut self) {
         SEARCH.set(self.0.take());
     }
+}
+
+/// Looks, if a search is under way, at everything that the graph of `loss` keeps of the forward pass: candle's own operations too.
+///
+/// The first result that is not finite, in an order in which nothing comes before what it was made of, is where the trouble
+/// begins, unless it came in by a tensor without variables, which the graph leaves out. Where it is the result of an operation of
+/// candle, [`Findings::operation`] becomes that, by the name [`OF_CANDLE`]. What [`recompute`](crate::recompute()) runs is not
+/// kept in the graph and is seen as it runs alone.
+///
+/// # Errors
+///
+/// When a tensor cannot be read.
+pub fn look_at_graph(loss: &Tensor) -> Result<()> {
+    SEARCH.with_borrow_mut(|search| search.as_mut().map_or(Ok(()), |search| search.look_at_graph(loss)))
 }
 
 /// Looks at the result of an operation if a search is under way.
@@ -162,6 +183,34 @@ impl Search {
         self.last = variables.clone().next_back().or(self.last);
         if !backward {
             self.used.extend(variables);
+            self.made.insert(result.id());
+        }
+        Ok(())
+    }
+
+    fn look_at_graph(&mut self, loss: &Tensor) -> Result<()> {
+        let begun = self.findings.operation.as_ref();
+        if begun.is_some_and(|first| first.backward || first.inputs_were_finite()) {
+            return Ok(());
+        }
+        let mut after = None;
+        for node in loss.sorted_nodes().into_iter().rev() {
+            let Some((place, value)) = first_not_finite(node)? else {
+                after = node.is_variable().then(|| node.id()).or(after);
+                continue;
+            };
+            if !node.is_variable() && !self.made.contains(&node.id()) {
+                self.findings.operation = Some(NonFinite {
+                    operation: OF_CANDLE,
+                    backward: false,
+                    shape: node.dims().to_vec(),
+                    index: index(place, node.dims()),
+                    value,
+                    inputs: Vec::new(),
+                    after,
+                });
+            }
+            break;
         }
         Ok(())
     }

@@ -82,7 +82,7 @@ mod vector_width;
 pub use activation::{Activation, add_relu, leaky_relu, relu};
 pub use allocator::{Allocator, keep_freed_memory};
 pub use batch_norm::{BatchNorm, Beside, conv_norm, conv_norms};
-pub use checked::{Findings, Input, NonFinite, checked};
+pub use checked::{Findings, Input, NonFinite, OF_CANDLE, checked, look_at_graph};
 pub use conv::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 pub use conv_transpose::{ConvTranspose2d, ConvTranspose2dConfig, conv_transpose2d};
 pub use cross_entropy::pixel_cross_entropy;
