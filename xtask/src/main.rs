@@ -8,6 +8,7 @@ mod cuda;
 mod fuzz;
 mod source;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         Some("cuda-toolchain") => cuda::script(&root(), "cuda-toolchain", &arguments[1..]),
         Some("cuda-resources") => cuda::script(&root(), "cuda-resources", &arguments[1..]),
         None | Some("help" | "--help" | "-h") => {
-            println!("{USAGE}");
+            let _ = writeln!(std::io::stdout(), "{USAGE}"); // a reader may have gone
             start(&["--help".to_owned()])
         }
         Some(_) => start(&arguments),

@@ -55,6 +55,16 @@ pub(crate) enum Verb {
     Data(DataVerb),
 }
 
+impl Verb {
+    /// Whether the command makes no files, so that it has no more to do once nobody reads what it prints.
+    pub(crate) fn only_prints(&self) -> bool {
+        matches!(
+            self,
+            Self::Summary(_) | Self::Bench(_) | Self::Data(DataVerb::Check(_) | DataVerb::Stats(_))
+        )
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataVerb {
     /// Render a procedural set to files

@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(scheme, "milesial's U-Net");
         let (found, scheme) = renamed(whole(), &unet, Some(Names::Sconce)).unwrap();
         assert_eq!((names_of(&found)[2], scheme), ("score.bias", "our own names"));
-        let part = || tensors(&["backbone.conv1.weight", "score.bias"]);
+        let part = || tensors(&["backbone.conv1.weight", "score.bias", "of_no_published_network"]);
         assert_eq!(renamed(part(), &Agrnet::weight_names(), None).unwrap().1, "our own names");
         assert!(renamed(part(), &Agrnet::weight_names(), Some(Names::Torchvision)).is_err());
     }

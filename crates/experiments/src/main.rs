@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod terminal;
+
 mod ablate;
 mod agrnet;
 mod bench;
@@ -12,6 +15,7 @@ mod data;
 mod device;
 mod each_image;
 mod estimate;
+mod evaluation;
 mod export;
 #[cfg(test)]
 mod fuzz;
@@ -58,7 +62,8 @@ const STACK: usize = 256 << 20;
 fn main() -> ExitCode {
     sconce_tensors::keep_freed_memory();
     let cli = Cli::parse();
-    match on_a_large_stack(|| run(cli)) {
+    let thread = if cli.verb.only_prints() { terminal::PRINTER } else { terminal::MAKER };
+    match on_a_large_stack(thread, || run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -67,8 +72,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn on_a_large_stack(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
-    let worker = std::thread::Builder::new().name("sconce".into()).stack_size(STACK).spawn(work);
+fn on_a_large_stack(name: &str, work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    let worker = std::thread::Builder::new().name(name.into()).stack_size(STACK).spawn(work);
     let worker = worker.context("cannot start the working thread")?;
     worker.join().unwrap_or_else(|_| {
         Err(anyhow!("stopped by a fault of the program itself; the message above says where"))

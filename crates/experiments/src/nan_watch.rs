@@ -12,7 +12,7 @@ use image::RgbImage;
 use sconce_data::Batch;
 use sconce_optim::{first_not_finite, global_norm};
 use sconce_runs::{Checkpoint, Run};
-use sconce_tensors::{Findings, NonFinite, Parameters, backward, checked};
+use sconce_tensors::{Findings, NonFinite, OF_CANDLE, Parameters, backward, checked, look_at_graph};
 use serde::Deserialize;
 
 use crate::gallery::write_picture;
@@ -145,6 +145,7 @@ impl<'a> NanWatch<'a> {
     ) -> Result<(Option<String>, String)> {
         let (made, findings) = checked(|| -> Result<_> {
             let loss = again()?;
+            look_at_graph(&loss)?;
             Ok(match trouble {
                 Trouble::Term(..) => (loss.to_scalar::<f32>()?.is_finite(), None),
                 Trouble::Gradients => {
@@ -159,7 +160,9 @@ impl<'a> NanWatch<'a> {
         let first = match operation {
             Some(first) => self.in_words(&first),
             None if finite => "nothing: the same step made again is finite, which points at the machine's memory or processor".into(),
-            None => "the arithmetic of the loss itself: every convolution, norm and other operation of the network is finite".into(),
+            None => "arithmetic that no variable takes part in, such as that of the targets: all that the loss was made of besides is \
+                     finite"
+                .into(),
         };
         Ok((gradient.and_then(|id| self.name(id)).or(by_name), first))
     }
@@ -175,6 +178,7 @@ impl<'a> NanWatch<'a> {
             (own, _) => format!(", with {}", own.join(", ")),
         };
         let cause = match &names(false)[..] {
+            _ if first.operation == OF_CANDLE => "what it was made of was finite".to_owned(),
             _ if first.inputs_were_finite() => "its inputs were finite".to_owned(),
             [] => "its input was not: the operation of candle just before it gave that".to_owned(),
             bad => format!("not finite already before the step: {}", bad.join(", ")),

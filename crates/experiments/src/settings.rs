@@ -1,5 +1,6 @@
 //! A run's config: one complete TOML file, with `--set` changes applied before it is read.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) run: Option<Run>,
     /// Where the network computes.
     pub(crate) device: Device,
+    /// `key=value` of a trained run's keys that have another value for this once, by key.
+    pub(crate) changes: Vec<String>,
 }
 
 impl Settings {
@@ -59,7 +62,9 @@ impl Settings {
                 "--set {change}: of a trained run only keys of [test] and [crf] can be changed, such as test.flip=true"
             );
         }
-        settings.text = changed(&settings.text, &arguments.set)?;
+        let text = changed(&settings.text, &arguments.set)?;
+        settings.changes = differing(&settings.text, &text, &arguments.set)?;
+        settings.text = text;
         settings.device = arguments.device.open()?;
         Ok(settings)
     }
@@ -70,14 +75,14 @@ impl Settings {
         let text =
             std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
         let text = changed(&text, changes).with_context(|| format!("in {}", source.display()))?;
-        Ok(Self { name: stem(&source), text, source, run: None, device: Device::Cpu })
+        Ok(Self { name: stem(&source), text, source, run: None, device: Device::Cpu, changes: Vec::new() })
     }
 
     /// The config of a run, for another run like it.
     pub(crate) fn to_repeat(run: &Run) -> Self {
         let name = run.folder().parent().map_or_else(|| "repro".to_owned(), stem);
         let (text, source) = (run.config().to_owned(), run.folder().join("config.toml"));
-        Self { name, text, source, run: None, device: Device::Cpu }
+        Self { name, text, source, run: None, device: Device::Cpu, changes: Vec::new() }
     }
 
     fn open_run(experiment: &str, runs: &Path, folder: Option<&Path>) -> Result<Self> {
@@ -92,6 +97,7 @@ impl Settings {
             source: run.folder().join("config.toml"),
             run: Some(run),
             device: Device::Cpu,
+            changes: Vec::new(),
         })
     }
 
@@ -114,6 +120,14 @@ impl Settings {
         toml::from_str(&self.text)
             .map_err(|error| anyhow!("in {}: {}", self.source.display(), error.to_string().trim_end()))
     }
+}
+
+/// An error if there is nothing to train for.
+pub(crate) fn check_epochs(epochs: usize) -> Result<()> {
+    if epochs == 0 {
+        bail!("epochs is 0; a training needs at least 1");
+    }
+    Ok(())
 }
 
 /// Beginnings of the keys that say how a trained network is used.
@@ -180,6 +194,24 @@ fn changed(text: &str, changes: &[String]) -> Result<String> {
     Ok(document.to_string())
 }
 
+/// The changes that made a difference from `before` to `after`, the last of each key, sorted.
+fn differing(before: &str, after: &str, changes: &[String]) -> Result<Vec<String>> {
+    let parse = |text: &str| text.parse::<toml::Table>().map_err(|error| anyhow!("{error}"));
+    let (before, after) = (parse(before)?, parse(after)?);
+    let by_key: BTreeMap<&str, &str> = changes.iter().filter_map(|change| change.split_once('=')).collect();
+    let differs = |key: &str| value_at(&before, key) != value_at(&after, key);
+    let differing = by_key.into_iter().filter(|(key, _)| differs(key.trim()));
+    Ok(differing.map(|(key, value)| format!("{}={}", key.trim(), value.trim())).collect())
+}
+
+fn value_at<'a>(table: &'a toml::Table, key: &str) -> Option<&'a toml::Value> {
+    let (first, rest) = key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)));
+    match (table.get(first)?, rest) {
+        (value, None) => Some(value),
+        (value, Some(rest)) => value_at(value.as_table()?, rest),
+    }
+}
+
 /// A TOML value; what is none is taken as text, so that paths need no quotes.
 fn parsed_value(text: &str) -> toml_edit::Value {
     text.parse().unwrap_or_else(|_| text.into())
@@ -199,6 +231,18 @@ mod tests {
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table["epochs"].as_integer(), Some(2));
         assert_eq!(table["data"]["nia"]["root"].as_str(), Some("datasets/x"));
+    }
+
+    #[test]
+    fn changes_that_change_nothing_are_left_out() {
+        let text = "[test]\nflip = false\nwindows = { size = [8, 8], overlap = 2 }\n";
+        let sets = ["test.flip=false", "test.windows.overlap=3", "test.scales=[1.0]", "test.flip=true"];
+        let differing = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
+            super::differing(text, &changed(text, &sets).unwrap(), &sets).unwrap()
+        };
+        assert_eq!(differing(&sets[..1]), [""; 0]);
+        assert_eq!(differing(&sets), ["test.flip=true", "test.scales=[1.0]", "test.windows.overlap=3"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! share.
 
 pub(crate) mod evaluate;
+mod memory;
 mod network;
 pub(crate) mod predict;
 mod refine;

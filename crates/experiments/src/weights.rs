@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
-use candle_nn::VarBuilder;
 use clap::Args;
 use sconce_models::{Key, KeyMap, WeightNames};
 use sconce_runs::{Run, Weights, file_sha256, read_weights};
@@ -20,7 +19,7 @@ use crate::provenance;
 pub(crate) struct Config {
     /// A safetensors or PyTorch file, or a checkpoint of a run.
     file: PathBuf,
-    /// Whether the layers that follow the number of classes keep their initial values.
+    /// Whether the layers whose shapes follow the number of classes keep their initial values; all others are loaded.
     replace_classifier: bool,
 }
 
@@ -38,7 +37,7 @@ pub(crate) struct WeightsArguments {
     /// Begin with the weights in FILE: safetensors, PyTorch's .pth or .pt, or a checkpoint of a run
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     weights: Option<PathBuf>,
-    /// Leave the layers that follow the number of classes at their initial values
+    /// Leave the layers whose shapes follow the number of classes at their initial values, and load all others
     #[arg(long, conflicts_with = "resume")]
     replace_classifier: bool,
 }
@@ -57,16 +56,9 @@ impl WeightsArguments {
     }
 }
 
-/// Checks, before a run is made, that the file its config names fits the network that `build` makes.
-pub(crate) fn check<N>(
-    config: Option<&Config>,
-    names: &WeightNames,
-    build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<N>,
-) -> Result<()> {
-    let Some(config) = config else { return Ok(()) };
-    let parameters = Parameters::new(0, &Device::Cpu);
-    build(parameters.builder())?;
-    config.put(&parameters, names).map(drop)
+/// Checks, before a run is made, that the file its config names fits the network of these parameters.
+pub(crate) fn check(config: Option<&Config>, parameters: &Parameters, names: &WeightNames) -> Result<()> {
+    config.map_or(Ok(()), |config| config.put(parameters, names).map(drop))
 }
 
 /// Starts a new run from the file that its config names, if it names one: every tensor whose name the network knows takes the place of
@@ -130,8 +122,9 @@ fn put(
         parameters.all().into_iter().map(|(name, var)| (name, var.dims().to_vec())).collect();
     let schemes = [None].into_iter().chain(names.key_maps.iter().map(Some));
     let matched = schemes.map(|map| Matched::new(&tensors, map, &shapes));
-    // Of two that fit equally the first: our own names, then those of the whole network.
-    let best = matched.rev().max_by_key(|matched| matched.fitting.len());
+    // Of two that fit equally the one that knows more of the other names; then the first: our own, then those of the whole network.
+    let best =
+        matched.rev().max_by_key(|matched| (matched.fitting.len(), std::cmp::Reverse(matched.unused.len())));
     let Some(Matched { scheme, mut fitting, unused, not_needed }) = best.filter(|m| !m.fitting.is_empty())
     else {
         return no_name_fits(&tensors, &shapes, names);

@@ -11,6 +11,7 @@ use sconce_tensors::label_map;
 use super::{Config, Faces, Trained, logits};
 use crate::class_scores::{self, class_table, percent};
 use crate::cli::EvalArguments;
+use crate::evaluation;
 use crate::gallery::{Gallery, OVERLAYS, Shown, Wanted};
 use crate::settings::Settings;
 
@@ -35,8 +36,7 @@ pub(crate) fn evaluate(
 ) -> Result<()> {
     let faces = config.open(split)?;
     let trained = Trained::load(config, run, which)?;
-    let name = trained.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = run.evaluation(&format!("{split}-{name}"));
+    let folder = evaluation::folder(run, split, &trained.path, &[]);
     let mut gallery = Gallery::new(&folder, wanted, palette(config.model.classes));
     let mut images = ImageScores::create(&folder, &IMAGE_SCORES, faces.len(), config.model.classes)?;
     let confusion = score(&trained.network, config, &faces, |scored| {

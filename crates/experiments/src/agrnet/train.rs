@@ -25,7 +25,7 @@ use crate::provenance;
 use crate::record::{Columns, Record};
 use crate::report;
 use crate::saving::{Saving, SavingArguments};
-use crate::settings::Settings;
+use crate::settings::{Settings, check_epochs};
 use crate::state::State;
 use crate::weights;
 
@@ -46,8 +46,7 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
     let run = match &settings.run {
         Some(run) => run.clone(),
         None => {
-            let build = |vb| Agrnet::new(&config.model, vb);
-            weights::check(config.weights.as_ref(), &Agrnet::weight_names(), build)?;
+            check(&config, faces.clone())?;
             Run::create(&arguments.runs, &settings.name, &settings.text)?
         }
     };
@@ -73,6 +72,17 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
         }
     }
     Ok(())
+}
+
+/// Makes everything that a training needs but its run, so that a wrong config leaves none.
+fn check(config: &Config, faces: Faces) -> Result<()> {
+    check_epochs(config.epochs)?;
+    let loader = Loader::new(faces, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
+    let parameters = Parameters::new(config.seed, &Device::Cpu);
+    Agrnet::new(&config.model, parameters.builder())?;
+    config.optim.build(&parameters)?;
+    Schedule::new(&config.schedule, config.warmup.as_ref(), config.epochs * loader.batches_per_epoch())?;
+    weights::check(config.weights.as_ref(), &parameters, &Agrnet::weight_names())
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use crate::cli::Size;
 /// Which set to look at, by config or folder.
 #[derive(Debug, Args)]
 pub(crate) struct SetArguments {
-    /// Name of a file in configs/, a path to one, or a folder in NIA's layout or with images/ and masks/
+    /// Name of a file in configs/, a path to one, or a folder in NIA's or Figaro-1k's layout or with images/ and
+    /// masks/
     #[arg(value_name = "CONFIG|DIR")]
     pub(crate) set: String,
     /// Change one key of the config, such as data.nia.root=datasets/x; may stand several times

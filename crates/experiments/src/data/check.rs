@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<()> {
         Set::Files(set) => set,
         Set::Rendered(_) if arguments.json => {
             return print_json(
-                &json!({ "set": name, "layout": "rendered", "images": 0, "defects": [], "counts": {} }),
+                &json!({ "set": name, "layout": "rendered", "images": 0, "defects": [], "counts": {}, "notices": [] }),
             );
         }
         Set::Rendered(_) => {
@@ -74,6 +74,9 @@ fn notes(set: &Inventory) -> String {
     if set.classes.is_none() {
         text += "note: any label from 0 to 254 passes, and no class counts as empty; --classes tells how many there are\n";
     }
+    for notice in &set.notices {
+        let _ = writeln!(text, "note: {notice}");
+    }
     let unlisted = set.count(None);
     if unlisted == set.items.len() && unlisted > 0 {
         text += "note: the set has no splits; a picture that is there twice is told wherever it is\n";
@@ -111,6 +114,7 @@ fn document(set: &Inventory, defects: &[Defect]) -> Value {
             Layout::Nia => "nia",
             Layout::Folder => "folder",
             Layout::Voc => "voc",
+            Layout::Figaro => "figaro",
         },
         "classes": set.classes,
         "images": set.items.len(),
@@ -122,6 +126,7 @@ fn document(set: &Inventory, defects: &[Defect]) -> Value {
         },
         "defects": list,
         "counts": counts,
+        "notices": set.notices,
     })
 }
 

@@ -50,7 +50,7 @@ fn visible(mut edges: GrayImage) -> GrayImage {
 fn target(set: &Inventory, item: &Item, out: &Path) -> PathBuf {
     let id = &item.id;
     match set.layout {
-        Layout::Folder | Layout::Voc => out.join("edges").join(format!("{id}.png")),
+        Layout::Folder | Layout::Voc | Layout::Figaro => out.join("edges").join(format!("{id}.png")),
         Layout::Nia => {
             let split = item.labels.parent().and_then(Path::parent).and_then(Path::file_name);
             out.join(split.unwrap_or_default()).join("edges").join(format!("{id}.grayscale.png"))

@@ -1,10 +1,10 @@
 //! What the data tools print while and after they read many files.
 
-use std::io::{ErrorKind, Write};
-
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+
+use crate::terminal;
 
 /// A line that counts images, shown on a terminal alone.
 pub(crate) struct Counter(ProgressBar);
@@ -41,11 +41,7 @@ pub(crate) fn tell(errors: &[impl std::fmt::Display], of: usize, what: &str) -> 
 
 /// Prints text; a reader that stops reading, such as `head`, is no error.
 pub(crate) fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print"),
-        _ => Ok(()),
-    }
+    terminal::write(format_args!("{text}")).context("cannot print")
 }
 
 /// Prints one JSON document.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use sconce_data::{Folders, Inventory, Layout, Split, faces, folder, hair, nia, shapes, voc, wrinkles};
+use sconce_data::{
+    Folders, Inventory, Layout, Split, faces, figaro, folder, hair, nia, shapes, voc, wrinkles,
+};
 use serde::Deserialize;
 
 use super::arguments::{FolderArguments, SetArguments};
@@ -31,6 +33,7 @@ enum AnyData {
     Nia(nia::Config),
     Folder(folder::Config),
     Voc(voc::Config),
+    Figaro(figaro::Config),
     Faces(faces::Config),
     Hair(hair::Config),
     Shapes(shapes::Config),
@@ -51,6 +54,7 @@ impl SetArguments {
             AnyData::Nia(config) => Set::Files(Inventory::of_nia(&config)?),
             AnyData::Folder(config) => Set::Files(Inventory::of_folder(&config)?),
             AnyData::Voc(config) => Set::Files(Inventory::of_voc(&config)?),
+            AnyData::Figaro(config) => Set::Files(Inventory::of_figaro(&config)?),
             AnyData::Faces(config) => Set::Rendered(Rendered::Faces(config)),
             AnyData::Hair(config) => Set::Rendered(Rendered::Hair(config)),
             AnyData::Shapes(config) => Set::Rendered(Rendered::Shapes(config)),
@@ -81,6 +85,7 @@ pub(crate) fn headline(set: &Inventory) -> String {
         Layout::Nia => "NIA layout",
         Layout::Folder => "images and masks",
         Layout::Voc => "VOC layout",
+        Layout::Figaro => "Figaro-1k layout",
     };
     let classes = match &set.classes {
         Some(names) => format!("{} classes", names.len()),

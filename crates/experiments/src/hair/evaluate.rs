@@ -16,6 +16,7 @@ use super::{CLASSES, Config, tables};
 use crate::class_scores::{self, binary_matrix, class_table};
 use crate::cli::EvalArguments;
 use crate::curve::write_curve;
+use crate::evaluation;
 use crate::gallery::{Gallery, Shown, Wanted};
 use crate::maps::{above, write_with_hits};
 use crate::settings::Settings;
@@ -37,8 +38,7 @@ pub(super) fn evaluate(
 ) -> Result<()> {
     let set = config.open(split)?;
     let segmenter = Segmenter::load(config, run, which)?;
-    let name = segmenter.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = run.evaluation(&format!("{split}-{name}"));
+    let folder = evaluation::folder(run, split, &segmenter.path, &[]);
     let scores = score_to_files(&segmenter, &set, config, &folder, wanted)?;
     let confusion = Confusion::from_counts(CLASSES, &binary_matrix(&scores.counts))?;
     let names = set.images.classes();

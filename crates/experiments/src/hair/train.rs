@@ -26,7 +26,7 @@ use crate::provenance;
 use crate::record::{Columns, Record};
 use crate::report;
 use crate::saving::Saving;
-use crate::settings::Settings;
+use crate::settings::{Settings, check_epochs};
 use crate::state::State;
 use crate::tally::{self, Tally};
 use crate::weights;
@@ -51,8 +51,7 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
     let run = match &settings.run {
         Some(run) => run.clone(),
         None => {
-            let build = |vb| Network::new(&config.model, vb);
-            weights::check(config.weights.as_ref(), &Network::weight_names(&config.model), build)?;
+            check(&config, &sets.0)?;
             Run::create(&arguments.runs, &settings.name, &settings.text)?
         }
     };
@@ -72,6 +71,18 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
         }
     }
     Ok(())
+}
+
+/// Makes everything that a training needs but its run, so that a wrong config leaves none.
+fn check(config: &Config, images: &Hair) -> Result<()> {
+    check_epochs(config.epochs)?;
+    let images = images.images.clone();
+    let loader = Loader::new(images, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
+    let parameters = Parameters::new(config.seed, &Device::Cpu);
+    Network::new(&config.model, parameters.builder())?;
+    config.optim.build_grouped(config.groups.as_deref().unwrap_or_default(), &parameters)?;
+    Schedule::new(&config.schedule, config.warmup.as_ref(), config.epochs * loader.batches_per_epoch())?;
+    weights::check(config.weights.as_ref(), &parameters, &Network::weight_names(&config.model))
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use super::*;
 use candle_core::Device;
-use candle_nn::ModuleT;
-use sconce_tensors::{ConvNorm, ConvNormConfig, sum_all, testing::hashed_uniform};
+use candle_nn::{Module, ModuleT};
+use sconce_tensors::{Conv2d, Conv2dConfig, ConvNorm, ConvNormConfig, sum_all, testing::hashed_uniform};
 use tempfile::TempDir;
 
 /// A layer, a batch for it and a folder for the run.
@@ -68,6 +68,41 @@ fn gradients_of_a_finite_loss_are_explained() {
     let saved = Checkpoint::read(&folder.join("step-7.safetensors"), &Device::Cpu).unwrap();
     assert_eq!(saved.tensors["labels"].dims(), [2, 4, 5]);
     assert!(folder.join("step-7-1-set_a.png").is_file() && folder.join("step-7-2-b.png").is_file());
+}
+
+#[test]
+fn an_operation_of_candle_is_found_where_it_makes_the_first_nan() {
+    let place = Place::new();
+    let conv = Conv2d::with_bias(2, 2, 1, Conv2dConfig::default(), place.parameters.builder().pp("last"));
+    let conv = conv.unwrap();
+    // The logarithm of -1 at one place, between two layers of ours; further on all is NaN.
+    let forward = |log: bool| {
+        let y = place.layer.forward_t(&place.batch.image, true)?;
+        let mut shift = vec![1_f32; y.elem_count()];
+        shift[7] = -1.0;
+        let positive = (y.sqr()? + 1.0)?.mul(&Tensor::from_vec(shift, y.shape(), &Device::Cpu)?)?;
+        let made = if log { positive.log()? } else { positive };
+        Ok(sum_all(&conv.forward(&made.affine(2.0, 0.0)?)?)?)
+    };
+    let (loss, findings) = checked(|| -> Result<Tensor> {
+        let loss = forward(true)?;
+        look_at_graph(&loss)?;
+        Ok(loss)
+    });
+    assert!(loss.unwrap().to_scalar::<f32>().unwrap().is_nan());
+    let first = findings.operation.expect("an operation");
+    assert_eq!((first.operation, first.index, first.shape), (OF_CANDLE, vec![0, 0, 1, 2], vec![2, 2, 4, 5]));
+    let (_, findings) = checked(|| look_at_graph(&forward(false).unwrap()));
+    assert_eq!(findings.operation, None);
+
+    let terms = [("total", f64::NAN)];
+    let step =
+        Step { at: Position::default(), lr: 0.1, batch: &place.batch, targets: ["labels"], terms: &terms };
+    let watch = NanWatch::new(&place.run, &place.parameters, OnNan::Stop);
+    let told = watch.gradients(&step, forward(true).unwrap(), || forward(true), &ProgressLine::new(1, 1, 0));
+    let message = told.expect_err("an error").to_string();
+    let line = "`operation of candle` of the forward pass: NaN at [0, 0, 1, 2] of its result [2, 2, 4, 5], after stem.";
+    assert!(message.contains(line) && message.contains("what it was made of was finite"), "{message}");
 }
 
 #[test]

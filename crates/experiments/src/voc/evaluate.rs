@@ -9,9 +9,10 @@ use sconce_metrics::{BoundaryIou, Confusion};
 use sconce_runs::{ImageScores, Run, Which, available_memory};
 
 use super::refine::{Maps, NAMES};
-use super::{Config, Labelled, Trained, colours, tables};
+use super::{Config, Labelled, Trained, colours, memory, tables};
 use crate::class_scores;
 use crate::cli::EvalArguments;
+use crate::evaluation;
 use crate::gallery::{Gallery, OVERLAYS, Shown, Wanted};
 use crate::settings::Settings;
 
@@ -24,21 +25,21 @@ pub(crate) fn run(settings: &Settings, arguments: &EvalArguments) -> Result<()> 
     let config = Config::read(settings)?;
     let wanted = Wanted { first: arguments.pictures, worst: arguments.worst };
     let which = arguments.run.which().unwrap_or(Which::Best);
-    evaluate(&config, settings.run()?, &which, arguments.split.into(), wanted)
+    evaluate(&config, (settings.run()?, &settings.changes), &which, arguments.split.into(), wanted)
 }
 
-/// Scores a split, prints the tables, and writes them into the run's folder, with the scores of every image and pictures.
+/// Scores a split, prints the tables, and writes them into the run's folder, with the scores of every image and pictures. `changes` are
+/// of the run's own settings, for this scoring.
 pub(super) fn evaluate(
     config: &Config,
-    run: &Run,
+    (run, changes): (&Run, &[String]),
     which: &Which,
     split: Split,
     wanted: Wanted,
 ) -> Result<()> {
     let set = config.open(split)?;
     let trained = Trained::load(config, run, which)?;
-    let name = trained.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = run.evaluation(&format!("{split}-{name}"));
+    let folder = evaluation::folder(run, split, &trained.path, changes);
     let scores = score_to_files(&trained, &set, &folder, wanted)?;
     let (classes, ways) = (tables::classes(&scores, set.classes()), tables::ways(&scores));
     println!("{classes}\n{ways}");
@@ -50,6 +51,9 @@ pub(super) fn evaluate(
         table.write_tsv(&folder.join("agreement.tsv"))?;
     }
     println!("{} images of {split} scored with {}", set.len(), trained.path.display());
+    if !changes.is_empty() {
+        println!("settings  {} (not the run's own; in a folder of their own)", changes.join(", "));
+    }
     println!(
         "scores    {} (of every image: images.tsv; confusion.tsv is the network's own)",
         folder.display()
@@ -86,7 +90,7 @@ fn score_to_files(trained: &Trained, set: &Labelled, folder: &Path, wanted: Want
         agreement,
     };
     let indices: Vec<usize> = (0..set.len()).collect();
-    let at_once = at_once(set)?;
+    let at_once = at_once(trained, set)?;
     for some in indices.chunks(at_once) {
         let labelled: Vec<Result<(Sample<1>, Maps)>> = some
             .par_iter()
@@ -151,15 +155,13 @@ fn show(
     gallery.show_several(shown, &all[1..])
 }
 
-/// How many images are labelled at the same time: no more than there are threads, nor than half of the free memory is thought to hold.
-fn at_once(set: &Labelled) -> Result<usize> {
+/// How many images are labelled at the same time: no more than there are threads, nor than half of the free memory holds.
+fn at_once(trained: &Trained, set: &Labelled) -> Result<usize> {
     let threads = rayon::current_num_threads();
     let (Some(free), false) = (available_memory(), set.is_empty()) else { return Ok(1) };
     let (width, height) = set.read(0)?.image.dimensions();
-    let image = u64::from(width) * u64::from(height) * BYTES_PER_PIXEL;
+    let size = (height as usize, width as usize);
+    let image = memory::of_picture(&trained.view, set.classes().len(), trained.crf.is_some(), size);
     let fitting = usize::try_from(free / 2 / image.max(1)).unwrap_or(usize::MAX);
     Ok(fitting.clamp(1, threads))
 }
-
-/// What labelling holds for a pixel at most, generously: the inside of ResNet-101 at output stride 8, or the CRF of 21 classes.
-const BYTES_PER_PIXEL: u64 = 16 << 10;

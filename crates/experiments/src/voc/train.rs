@@ -26,7 +26,7 @@ use crate::provenance;
 use crate::record::{Columns, Record};
 use crate::report;
 use crate::saving::{Saving, SavingArguments};
-use crate::settings::Settings;
+use crate::settings::{Settings, check_epochs};
 use crate::state::State;
 use crate::weights;
 
@@ -47,8 +47,7 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
     let run = match &settings.run {
         Some(run) => run.clone(),
         None => {
-            let build = |vb| Network::new(&config.model, vb);
-            weights::check(config.weights.as_ref(), &config.model.weight_names(), build)?;
+            check(&config, images.clone())?;
             Run::create(&arguments.runs, &settings.name, &settings.text)?
         }
     };
@@ -66,13 +65,24 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
                 "trained in {:.0} s; the best checkpoint on the held-out images:\n",
                 start.elapsed().as_secs_f64()
             );
-            evaluate::evaluate(&config, &run, &Which::Best, Split::Val, PICTURES)?;
+            evaluate::evaluate(&config, (&run, &[]), &Which::Best, Split::Val, PICTURES)?;
             let page = report::file_of(&run);
             write_report(&page, std::slice::from_ref(&run))?;
             println!("report    {}", page.display());
         }
     }
     Ok(())
+}
+
+/// Makes everything that a training needs but its run, so that a wrong config leaves none.
+fn check(config: &Config, images: Labelled) -> Result<()> {
+    check_epochs(config.epochs)?;
+    let loader = Loader::new(images, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
+    let parameters = Parameters::new(config.seed, &Device::Cpu);
+    Network::new(&config.model, parameters.builder())?;
+    config.optim.build_grouped(&config.groups, &parameters)?;
+    Schedule::new(&config.schedule, config.warmup.as_ref(), config.epochs * loader.batches_per_epoch())?;
+    weights::check(config.weights.as_ref(), &parameters, &config.model.weight_names())
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -96,6 +96,17 @@ impl View {
         Self { looks: config.test.clone().unwrap_or_default(), ..Self::plain(config) }
     }
 
+    /// The most pixels that the network sees at once of a picture of (rows, columns).
+    pub(super) fn most_seen(&self, own: (usize, usize)) -> f64 {
+        let largest = self.looks.scales.iter().copied().fold(0.0, f64::max);
+        let (rows, columns) = self.stretched.unwrap_or(own);
+        let seen = (rows * columns) as f64 * largest.powi(2);
+        match self.looks.windows {
+            Some(Windows { size: [rows, columns], .. }) => seen.min((rows * columns) as f64),
+            None => seen,
+        }
+    }
+
     /// Scores (1, classes, H, W) at the picture's own size, of one look at the whole picture.
     pub(super) fn logits(&self, network: &Network, image: &RgbImage) -> Result<Tensor> {
         match self.stretched {
@@ -227,6 +238,19 @@ fn size_of(image: &RgbImage) -> (usize, usize) {
 /// A picture as networks see it, (1, 3, H, W).
 fn input(image: &RgbImage, device: &Device) -> Result<Tensor> {
     Ok(normalize(&image_tensor([image], device)?)?)
+}
+
+#[cfg(test)]
+impl View {
+    /// With other looks.
+    pub(super) fn with(self, looks: Looks) -> Self {
+        Self { looks, ..self }
+    }
+
+    /// With one look.
+    pub(super) fn alone(self) -> Self {
+        self.with(Looks::default())
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::{CLASSES, Config, Wrinkles, tables};
 use crate::class_scores::{self, binary_matrix, class_table};
 use crate::cli::EvalArguments;
 use crate::curve::write_curve;
+use crate::evaluation;
 use crate::gallery::{Gallery, Shown, Wanted};
 use crate::maps::{above, write_with_hits};
 use crate::settings::Settings;
@@ -35,8 +36,7 @@ pub(super) fn evaluate(
 ) -> Result<()> {
     let set = config.open(split)?;
     let detector = Detector::load(config, run, which)?;
-    let name = detector.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = run.evaluation(&format!("{split}-{name}"));
+    let folder = evaluation::folder(run, split, detector.path(), &[]);
     let scores = score_to_files(&detector, &set, config.threshold, &folder, wanted)?;
     let confusion = Confusion::from_counts(CLASSES, &binary_matrix(&scores.counts))?;
     let (classes, means) = (class_table(&confusion, set.classes()), tables::means(&scores));

@@ -26,7 +26,7 @@ use crate::provenance;
 use crate::record::{Columns, Record};
 use crate::report;
 use crate::saving::{Saving, SavingArguments};
-use crate::settings::Settings;
+use crate::settings::{Settings, check_epochs};
 use crate::state::State;
 use crate::tally::{self, Tally};
 use crate::weights;
@@ -47,12 +47,10 @@ const PICTURES: Wanted = Wanted { first: 12, worst: 6 };
 /// `train wrinkle`: a new run, or an interrupted one from where it stopped.
 pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &Interrupt) -> Result<()> {
     let config = Config::read(settings)?;
-    check_data(&config)?;
     let run = match &settings.run {
         Some(run) => run.clone(),
         None => {
-            let build = |vb| Unet::new(&config.model, vb);
-            weights::check(config.weights.as_ref(), &Unet::weight_names(), build)?;
+            check(&config)?;
             Run::create_labelled(&arguments.runs, &settings.name, config.loss.name(), &settings.text)?
         }
     };
@@ -78,15 +76,22 @@ pub(crate) fn run(settings: &Settings, arguments: &TrainArguments, interrupt: &I
     Ok(())
 }
 
-/// Opens every set once, so that a wrong one leaves no run.
-fn check_data(config: &Config) -> Result<()> {
-    let Some(parts) = &config.parts else {
-        check_size(config)?;
-        return [Split::Train, Split::Val].into_iter().try_for_each(|split| config.open(split).map(drop));
-    };
-    parts.iter().try_for_each(|part| {
-        check_data(&config.of_part(part)).with_context(|| format!("part '{}'", part.name))
-    })
+/// Opens every set and makes everything that a training needs but its run, so that a wrong config leaves none.
+fn check(config: &Config) -> Result<()> {
+    if let Some(parts) = &config.parts {
+        return parts.iter().try_for_each(|part| {
+            check(&config.of_part(part)).with_context(|| format!("part '{}'", part.name))
+        });
+    }
+    check_epochs(config.epochs)?;
+    check_size(config)?;
+    let (images, _) = (config.open(Split::Train)?, config.open(Split::Val)?);
+    let loader = Loader::new(images, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
+    let parameters = Parameters::new(config.seed, &Device::Cpu);
+    Unet::new(&config.model, parameters.builder())?;
+    config.optim.build(&parameters)?;
+    Schedule::new(&config.schedule, config.warmup.as_ref(), config.epochs * loader.batches_per_epoch())?;
+    weights::check(config.weights.as_ref(), &parameters, &Unet::weight_names())
 }
 
 /// From one epoch whose weights are kept to the next. Of parts there are many, and many epochs.

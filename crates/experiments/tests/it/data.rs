@@ -63,6 +63,29 @@ fn a_clean_set_passes_by_folder_and_by_config() {
     assert!(message.contains("neither a folder nor a config") && message.contains("nia, tiny"), "{message}");
 }
 
+#[test]
+fn figaros_frames_are_checked_and_counted_by_config_and_by_folder() {
+    let place = Place::new();
+    place.run(&["data", "synth", "hair", "--out", "frames", "--count", "21", "--size", "48", "--seed", "4"]);
+    let config = "experiment = \"hair\"\n[data.figaro]\nroot = \"frames\"\nsplit.held-out = { share = 0.5, seed = 1 }\n";
+    std::fs::write(place.path("configs/frames-set.toml"), config).unwrap();
+    let printed = place.run(&["data", "check", "frames-set"]);
+    assert!(printed.contains("Figaro-1k layout, 2 classes, 21 images (7 train, 7 val, 7 test)"), "{printed}");
+    assert!(printed.contains("no defect in 21 images"), "{printed}");
+    assert!(place.run(&["data", "stats", "frames-set"]).contains("hair"));
+    assert!(place.run(&["data", "stats", "frames"]).contains("Figaro-1k layout"));
+    let mut mask = GrayImage::new(48, 48);
+    mask.put_pixel(7, 5, Luma([77]));
+    mask.save(place.path("frames/GT/Testing/Frame00002-gt.png")).unwrap();
+    std::fs::write(place.path("frames/GT/Testing/Frame00002-gt (1).png"), "").unwrap();
+    let output = place.command(&["data", "check", "frames", "--json"]).output().unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), json["counts"]["not-binary"].as_u64()), (Some(1), Some(1)), "{json:#}");
+    let defect = &json["defects"][0];
+    assert_eq!([&defect["row"], &defect["column"], &defect["value"]], [5, 7, 77].map(Value::from).each_ref());
+    assert!(json["notices"][0].as_str().unwrap().contains("Frame00002-gt (1).png"));
+}
+
 /// Plants one defect and looks for it: the file, some fields, and words of the human report.
 #[track_caller]
 fn planted(kind: &str, fields: &[(&str, Value)], words: &[&str], plant: impl FnOnce(&Place) -> String) {

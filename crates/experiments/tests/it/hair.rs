@@ -294,3 +294,21 @@ fn variants_are_trained_once_and_scored_side_by_side() {
     let message = place.fails(&["ablate", "pair", "--set", "model.squeezenet.bins=3"]);
     assert!(message.contains("variant 'with'") && message.contains("bins"), "{message}");
 }
+
+#[test]
+fn a_config_that_cannot_train_leaves_no_run() {
+    let place = place(|text| text);
+    for (change, word) in [
+        ("groups=[{ prefixes = ['backbone.', 'neck.'], factor = 0.1 }]", "groups[0].prefixes[1] is 'neck.'"),
+        ("epochs=0", "epochs is 0"),
+        ("optim.adam.lr=-1", "lr"),
+        ("loader.batch=1000", "loader.batch"),
+        ("augment.rotation.probability=1.5", "augment.rotation.probability: 1.5"),
+        ("schedule.plateau.factor=2", "factor"),
+        ("model.squeezenet.context-dropout=2", "dropout"),
+    ] {
+        let message = place.fails(&["train", "tiny", "--set", change]);
+        assert!(message.contains(word), "`{word}` is not in:\n{message}");
+        assert!(!place.path("runs").exists(), "{change} must leave no run");
+    }
+}

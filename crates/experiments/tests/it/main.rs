@@ -1,6 +1,7 @@
 //! The program as a user starts it: tiny networks on tiny faces, and everything that can go wrong.
 
 mod annotated;
+mod closed_pipe;
 mod data;
 mod hair;
 mod mistakes;

@@ -48,6 +48,23 @@ fn a_wrong_width_of_vectors_is_told_before_anything_runs() {
     assert!(!place.path("runs").exists(), "a wrong environment must leave no run");
 }
 
+#[test]
+fn a_config_that_cannot_train_leaves_no_run() {
+    let place = Place::new();
+    for (change, word) in [
+        ("epochs=0", "epochs is 0"),
+        ("optim.sgd.momentum=-1", "momentum"),
+        ("loader.batch=1000", "loader.batch"),
+        ("augment.flip=2", "augment.flip"),
+        ("schedule.poly.power=-1", "power"),
+        ("model.edge-width=0", "edge-width"),
+    ] {
+        let message = place.fails(&["train", "tiny", "--set", change]);
+        assert!(message.contains(word), "`{word}` is not in:\n{message}");
+        assert!(!place.path("runs").exists(), "{change} must leave no run");
+    }
+}
+
 /// The tiny config on files: `count` images of 40 x 40 pixels with labels 0 and 1.
 fn on_files(count: usize) -> Place {
     let place = Place::with(|text| {

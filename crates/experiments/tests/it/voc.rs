@@ -250,6 +250,17 @@ fn looks_and_windows_change_the_result_and_are_checked() {
     }
     // A window as large as the padded picture sees what the network sees without one.
     assert_eq!(plain, map(&[&one[..], &["test.windows.size=[32, 40]", "test.windows.overlap=8"]].concat()));
+    // Scores of other settings do not replace those of the run's own.
+    let folders = || entries(&place.only_run().join("eval"));
+    let means =
+        |folder: &str| std::fs::read(place.only_run().join("eval").join(folder).join("means.tsv")).unwrap();
+    let (own, folder) = (means("val-best"), "val-best,test.flip=true,test.scales=0.75_1.0");
+    let printed = place.run(&["eval", "tiny", "--set", "test.scales=[0.75, 1.0]", "--set", "test.flip=true"]);
+    assert!(printed.contains("settings  test.flip=true, test.scales=[0.75, 1.0]"), "{printed}");
+    assert!(printed.contains(folder), "{printed}");
+    assert!(folders().len() == 2 && means("val-best") == own && !means(folder).is_empty(), "{:?}", folders());
+    place.run(&["eval", "tiny", "--set", "crf.iterations=2"]);
+    assert_eq!(folders().len(), 2, "the run's own value is no change");
     let fails = |changes: &[&str]| {
         let changes = changes.iter().flat_map(|change| ["--set", change]);
         place.fails(&["eval", "tiny"].into_iter().chain(changes).collect::<Vec<_>>())
@@ -269,6 +280,19 @@ fn keys_that_do_not_fit_each_other_are_named() {
         ("plateau-on=mean-iou", &["plateau-on needs [schedule.plateau]"]),
         ("plateau-on=the-loss", &["`training-loss`", "`validation-loss`", "`mean-iou`"]),
         ("crf.iterations=0", &["crf.iterations is 0"]),
+        ("epochs=0", &["epochs is 0"]),
+        (
+            "groups=[{ prefixes = ['backbon.'], factor = 10 }]",
+            &["groups[0].prefixes[0] is 'backbon.'", "backbone."],
+        ),
+        ("groups=[{ prefixes = ['score.'], factor = -1 }]", &["groups[0].factor"]),
+        ("optim.adam.lr=-1", &["lr"]),
+        ("schedule.poly.power=-1", &["power"]),
+        ("loader.batch=0", &["loader.batch"]),
+        ("loader.batch=1000", &["loader.batch"]),
+        ("augment.flip=2", &["augment.flip"]),
+        ("model.deeplab-v3-plus.width=0", &["width"]),
+        ("warmup={ steps = 3, start-factor = -0.5 }", &["start-factor"]),
         ("loss.cross-entropy.void=true", &["`void-in-mean`"]),
     ] {
         let message = place.fails(&["train", "tiny", "--set", change]);

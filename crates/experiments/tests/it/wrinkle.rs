@@ -322,3 +322,20 @@ fn pictures_smaller_than_the_window_are_padded() {
     let maps: Vec<PathBuf> = entries(&place.only_run().join("eval/val-epoch-2/maps"));
     assert!(npy(&maps[0]).0.contains("(36, 40)"), "a map has the picture's own size");
 }
+
+#[test]
+fn a_config_that_cannot_train_leaves_no_run() {
+    let place = place(|text| text);
+    for (change, word) in [
+        ("epochs=0", "epochs is 0"),
+        ("optim.adam.lr=-1", "lr"),
+        ("loader.batch=1000", "loader.batch"),
+        ("augment.flip=2", "augment.flip"),
+        ("schedule.poly.power=-1", "power"),
+        ("model.base-width=0", "base-width"),
+    ] {
+        let message = place.fails(&["train", "tiny", "--set", change]);
+        assert!(message.contains(word), "`{word}` is not in:\n{message}");
+        assert!(!place.path("runs").exists(), "{change} must leave no run");
+    }
+}
