@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use sconce_backbones::normalize;
 use sconce_data::{Batch, Loader, Split, VOID, map_tensor};
 use sconce_losses::classes;
