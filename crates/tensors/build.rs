@@ -13,11 +13,18 @@ fn main() {
     }
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let folder = std::fs::read_dir("src/cuda").expect("src/cuda");
-    let files = folder.map(|entry| entry.expect("an entry of src/cuda").path());
-    for kernels in files.filter(|path| path.extension().is_some_and(|extension| extension == "cu")) {
-        let stem = kernels.file_stem().expect("a file name").to_owned();
-        compile(&kernels, &out.join(stem).with_extension("ptx"));
+    let mut files: Vec<PathBuf> = folder.map(|entry| entry.expect("an entry of src/cuda").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "cu"));
+    files.sort();
+    // The table of all of them, by file, which card.rs includes.
+    let mut table = "&[".to_owned();
+    for kernels in files {
+        let stem = kernels.file_stem().expect("a file name").to_str().expect("a name in UTF-8");
+        let ptx = out.join(stem).with_extension("ptx");
+        compile(&kernels, &ptx);
+        table += &format!("({stem:?}, include_str!({ptx:?})), ");
     }
+    std::fs::write(out.join("kernels.rs"), table + "]").expect("OUT_DIR can be written");
 }
 
 /// PTX of the oldest architecture that is to run it: the driver makes code of it for any later one.

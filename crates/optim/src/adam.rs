@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor};
 use sconce_tensors::Parameters;
+#[cfg(feature = "cuda")]
+use sconce_tensors::fused_step;
 use serde::Deserialize;
 
 use crate::group::Own;
@@ -69,6 +71,17 @@ impl Optimizer for Adam {
     fn step(&mut self, gradients: &GradStore, lr: f64) -> Result<()> {
         number::not_negative("the learning rate", lr)?;
         let (config, decay) = (&self.config, self.decay);
+        #[cfg(feature = "cuda")]
+        if self.slots.are_on_card() {
+            let [beta_m, beta_v] = config.betas;
+            let (new_m, new_v) = ((1.0 - beta_m) as f32, (1.0 - beta_v) as f32);
+            let (beta_v, eps) = (beta_v as f32, config.eps as f32);
+            let rule = fused_step::Rule::Adam { new_m, beta_v, new_v, eps };
+            return self.slots.step_on_card(gradients, rule, |own, steps| {
+                let config = Config { weight_decay: own.weight_decay(config.weight_decay), ..config.clone() };
+                Numbers::new(&config, decay, lr * own.factor, steps).own()
+            });
+        }
         self.slots.step(gradients, |own, steps| {
             let config = Config { weight_decay: own.weight_decay(config.weight_decay), ..config.clone() };
             rule(&config, decay, lr * own.factor, steps)
@@ -84,6 +97,33 @@ impl Optimizer for Adam {
     }
 }
 
+/// The numbers of the rule that change from step to step, or between parameters.
+struct Numbers {
+    rate: f32,
+    decay: f32,
+    shrink: f32,
+    scale: f32,
+}
+
+impl Numbers {
+    fn new(config: &Config, decay: Decay, lr: f64, steps: u64) -> Self {
+        let [beta_m, beta_v] = config.betas;
+        let (decay, shrink) = match decay {
+            Decay::InGradient => (config.weight_decay as f32, 1.0),
+            Decay::Decoupled => (0.0, (1.0 - lr * config.weight_decay) as f32),
+        };
+        let corrected = |beta: f64| 1.0 - beta.powf(steps as f64);
+        let rate = (lr / corrected(beta_m)) as f32;
+        Self { rate, decay, shrink, scale: (1.0 / corrected(beta_v).sqrt()) as f32 }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn own(self) -> fused_step::Own {
+        let Self { rate, decay, shrink, scale } = self;
+        fused_step::Own { rate, decay, shrink, scale }
+    }
+}
+
 /// The rule for one scalar in step number `steps`, with everything that is the same for all scalars computed once in f64.
 fn rule(
     config: &Config,
@@ -92,13 +132,7 @@ fn rule(
     steps: u64,
 ) -> impl Fn(f32, f32, [f32; 2]) -> (f32, [f32; 2]) + Sync + use<> {
     let [beta_m, beta_v] = config.betas;
-    let (decay, shrink) = match decay {
-        Decay::InGradient => (config.weight_decay as f32, 1.0),
-        Decay::Decoupled => (0.0, (1.0 - lr * config.weight_decay) as f32),
-    };
-    let corrected = |beta: f64| 1.0 - beta.powf(steps as f64);
-    let rate = (lr / corrected(beta_m)) as f32;
-    let scale = (1.0 / corrected(beta_v).sqrt()) as f32;
+    let Numbers { rate, decay, shrink, scale } = Numbers::new(config, decay, lr, steps);
     let (new_m, new_v) = ((1.0 - beta_m) as f32, (1.0 - beta_v) as f32);
     let (beta_v, eps) = (beta_v as f32, config.eps as f32);
     move |p, g, [m, v]| {

@@ -10,13 +10,17 @@ use crate::number;
 /// The Euclidean norm of all gradients of the trainable parameters taken as one vector, accumulated in f64. It is not finite when any
 /// of them is not.
 pub fn global_norm(gradients: &GradStore, parameters: &Parameters) -> Result<f64> {
-    let mut sum = 0.0;
-    for (_, var) in parameters.trainable() {
-        if let Some(gradient) = gradients.get(&var) {
-            sum += sum_of_squares(gradient)?;
-        }
+    let all = parameters.trainable();
+    let gradients: Vec<&Tensor> = all.iter().filter_map(|(_, var)| gradients.get(var)).collect();
+    #[cfg(feature = "cuda")]
+    if gradients.first().is_some_and(|gradient| gradient.device().is_cuda()) {
+        // In two launches, of which one number is copied.
+        let contiguous = |gradient: &&Tensor| gradient.detach().contiguous();
+        let gradients = gradients.iter().map(contiguous).collect::<Result<Vec<_>>>()?;
+        return Ok(sconce_tensors::fused_step::sum_of_squares(&gradients)?.sqrt());
     }
-    Ok(sum.sqrt())
+    let squares = gradients.into_iter().map(sum_of_squares).collect::<Result<Vec<f64>>>()?;
+    Ok(squares.into_iter().sum::<f64>().sqrt())
 }
 
 /// Scales all gradients by the same factor such that their [`global_norm`] is `limit` where it was more, and returns the norm they

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor};
 use sconce_tensors::Parameters;
+#[cfg(feature = "cuda")]
+use sconce_tensors::fused_step;
 use serde::Deserialize;
 
 use crate::group::Own;
@@ -59,6 +61,15 @@ impl<const K: usize> Optimizer for Sgd<K> {
     fn step(&mut self, gradients: &GradStore, lr: f64) -> Result<()> {
         number::not_negative("the learning rate", lr)?;
         let config = &self.config;
+        #[cfg(feature = "cuda")]
+        if self.slots.are_on_card() {
+            let rule = fused_step::Rule::Sgd { momentum: config.momentum as f32, nesterov: config.nesterov };
+            return self.slots.step_on_card(gradients, rule, |own, _| fused_step::Own {
+                rate: (lr * own.factor) as f32,
+                decay: own.weight_decay(config.weight_decay) as f32,
+                ..Default::default()
+            });
+        }
         self.slots.step(gradients, |own, _| rule(config, own, lr))
     }
 

@@ -7,6 +7,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 use sconce_tensors::Parameters;
+#[cfg(feature = "cuda")]
+use sconce_tensors::fused_step;
 
 use crate::group::Own;
 
@@ -20,8 +22,10 @@ struct Slot<const K: usize> {
     name: String,
     var: Var,
     own: Own,
-    /// Zero before the first step.
+    /// Zero before the first step; empty for a parameter on a GPU.
     memory: Vec<[f32; K]>,
+    /// The same, number by number, of a parameter on a GPU; empty, for zeros, before the first step.
+    on_card: Vec<Tensor>,
     steps: u64,
 }
 
@@ -32,8 +36,8 @@ impl<const K: usize> Slots<K> {
     /// `labels` name the remembered numbers in a saved state; `owns` has one for each trainable parameter.
     pub(crate) fn new(parameters: &Parameters, owns: Vec<Own>, labels: [&'static str; K]) -> Self {
         let slot = |((name, var), own): ((String, Var), Own)| {
-            let memory = vec![[0.0; K]; var.elem_count()];
-            Slot { name, var, own, memory, steps: 0 }
+            let on_host = if var.device().is_cuda() { 0 } else { var.elem_count() };
+            Slot { name, var, own, memory: vec![[0.0; K]; on_host], on_card: Vec::new(), steps: 0 }
         };
         Self { slots: parameters.trainable().into_iter().zip(owns).map(slot).collect(), labels }
     }
@@ -59,6 +63,35 @@ impl<const K: usize> Slots<K> {
         })
     }
 
+    /// The same of parameters on a GPU, all at once: `own` gives the numbers of the kernel's rule that are a parameter's own.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn step_on_card(
+        &mut self,
+        gradients: &GradStore,
+        rule: fused_step::Rule,
+        own: impl Fn(&Own, u64) -> fused_step::Own,
+    ) -> Result<()> {
+        let mut updates = Vec::new();
+        for slot in &mut self.slots {
+            let Some(gradient) = gradients.get(&slot.var) else { continue };
+            if slot.on_card.is_empty() {
+                let zeros = || slot.var.as_detached_tensor().zeros_like();
+                slot.on_card = (0..K).map(|_| zeros()).collect::<Result<_>>()?;
+            }
+            slot.steps += 1;
+            let (gradient, own) = (gradient.detach().contiguous()?, own(&slot.own, slot.steps));
+            let Slot { var: parameter, on_card: memory, .. } = slot;
+            updates.push(fused_step::Update { parameter, gradient, memory, own });
+        }
+        fused_step::step(rule, &updates)
+    }
+
+    /// Whether the parameters are on a GPU.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn are_on_card(&self) -> bool {
+        self.slots.first().is_some_and(|slot| slot.var.device().is_cuda())
+    }
+
     pub(crate) fn state(&self) -> BTreeMap<String, Tensor> {
         let mut state = BTreeMap::new();
         for (k, label) in self.labels.iter().enumerate() {
@@ -77,7 +110,7 @@ impl<const K: usize> Slots<K> {
             self.slots.iter().map(|slot| slot.read(&self.labels, state)).collect::<Result<Vec<_>>>()?;
         self.refuse_unknown(state)?;
         for ((slot, memory), steps) in self.slots.iter_mut().zip(memories).zip(steps) {
-            slot.memory = memory;
+            slot.remember(memory)?;
             slot.steps = steps.max(0) as u64;
         }
         Ok(())
@@ -97,7 +130,27 @@ impl<const K: usize> Slots<K> {
 
 impl<const K: usize> Slot<K> {
     fn tensor(&self, k: usize) -> Tensor {
-        host_tensor(self.memory.iter().map(|memory| memory[k]).collect(), self.var.dims())
+        if !self.var.device().is_cuda() {
+            return host_tensor(self.memory.iter().map(|memory| memory[k]).collect(), self.var.dims());
+        }
+        match self.on_card.get(k) {
+            Some(tensor) => tensor.copy().expect("a contiguous tensor copies"),
+            None => host_tensor(vec![0f32; self.var.elem_count()], self.var.dims()),
+        }
+    }
+
+    /// Takes the memory over, to where the parameter is.
+    fn remember(&mut self, memory: Vec<[f32; K]>) -> Result<()> {
+        if !self.var.device().is_cuda() {
+            self.memory = memory;
+            return Ok(());
+        }
+        let tensor = |k: usize| {
+            let values: Vec<f32> = memory.iter().map(|memory| memory[k]).collect();
+            host_tensor(values, self.var.dims()).to_device(self.var.device())
+        };
+        self.on_card = (0..K).map(tensor).collect::<Result<_>>()?;
+        Ok(())
     }
 
     /// The memory that a saved state holds for this parameter.

@@ -1,6 +1,6 @@
 //! Checks that the tests of several operations share.
 
-use crate::testing::{Golden, assert_close, hashed_signed};
+use crate::testing::{Golden, assert_close, devices, hashed_signed};
 use candle_core::{Result, Tensor, Var};
 use rayon::ThreadPoolBuilder;
 use std::path::Path;
@@ -10,12 +10,15 @@ pub(crate) fn golden(case: &str) -> Result<Golden> {
     Golden::open(&Path::new("tests/golden").join(format!("{case}.safetensors")))
 }
 
-/// Compares `f(in.x)` and its gradient with the reference values of `case`.
+/// Compares `f(in.x)` and its gradient with the reference values of `case`, on every device.
 pub(crate) fn assert_golden(case: &str, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<()> {
     let golden = golden(case)?;
-    let (y, gradient) = with_gradient(&golden.tensor("in.x")?, &golden.tensor("seed.y")?, f)?;
-    assert_close(&y, &golden.tensor("out.y")?, case);
-    assert_close(&gradient, &golden.tensor("grad.x")?, &format!("{case}: gradient"));
+    for device in devices() {
+        let [x, seed] = ["in.x", "seed.y"].map(|name| golden.tensor(name)?.to_device(&device));
+        let (y, gradient) = with_gradient(&x?, &seed?, &f)?;
+        assert_close(&y, &golden.tensor("out.y")?, case);
+        assert_close(&gradient, &golden.tensor("grad.x")?, &format!("{case}: gradient"));
+    }
     Ok(())
 }
 

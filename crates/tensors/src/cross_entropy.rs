@@ -2,11 +2,20 @@
 
 use crate::blocks::{self, Block, PIXELS};
 use crate::checked::Watched;
+#[cfg(feature = "cuda")]
+use crate::cuda::{
+    self,
+    card::{self, Card},
+    pixel_classes::{Pixels, Targets},
+};
 use crate::host;
+use crate::kept::{self, Kept, Values};
 use crate::simd::{exp, vectorised};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 const NAME: &str = "pixel_cross_entropy";
 
@@ -17,7 +26,8 @@ const NAME: &str = "pixel_cross_entropy";
 /// logits (N, C, H, W) f32, labels (N, H, W) u8, class_weights (C) -> (N, H, W) f32.
 ///
 /// # Errors
-/// If shapes or types do not fit, or a label is neither a class nor `ignore`: the error names the first such pixel.
+/// If shapes or types do not fit, or a label is neither a class nor `ignore`: the error names the first such pixel. On a GPU, where
+/// looking for one would hold up every step, such a pixel's loss is NaN instead.
 pub fn pixel_cross_entropy(
     logits: &Tensor,
     labels: &Tensor,
@@ -35,7 +45,9 @@ pub fn pixel_cross_entropy(
         bail!("{NAME}: {} class weights for {c} classes", weights.len());
     }
     let labels = labels.contiguous()?;
-    check_labels(&labels, c, ignore)?;
+    if labels.device().is_cpu() {
+        check_labels(&labels, c, ignore)?;
+    }
     let classes = Classes::new(c, class_weights, ignore);
     logits.contiguous()?.watched_op2(&labels, CrossEntropy { classes, log_sums: Arc::default() })
 }
@@ -73,12 +85,18 @@ impl Classes {
         weights[usize::from(ignore)] = 0.0;
         Self { count: classes, weights: Arc::new(weights), ignore }
     }
+
+    #[cfg(feature = "cuda")]
+    fn on_card(&self, labels: &CudaStorage, layout: &Layout) -> Result<Targets<'_>> {
+        let labels = card::pointer::<u8>(labels, layout, NAME)?;
+        Ok(Targets { labels, weights: &self.weights, ignore: self.ignore })
+    }
 }
 
 /// `log_sums` is filled by the forward pass: log of the sum of exp(logit) of every pixel.
 struct CrossEntropy {
     classes: Classes,
-    log_sums: Arc<OnceLock<Vec<f32>>>,
+    log_sums: Kept<f32>,
 }
 
 impl CustomOp2 for CrossEntropy {
@@ -106,8 +124,37 @@ impl CustomOp2 for CrossEntropy {
             .for_each(|((block, losses), log_sums)| {
                 loss_block(&self.classes, block, logits, block.pixels(labels), log_sums, losses);
             });
-        let _ = self.log_sums.set(log_sums);
+        let _ = self.log_sums.set(Values::Host(log_sums));
         Ok((CpuStorage::F32(losses), (n, h, w).into()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        logits: &CudaStorage,
+        logits_layout: &Layout,
+        labels: &CudaStorage,
+        labels_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let of = Pixels::new(logits_layout.dims(), NAME)?;
+        let from = card::pointer::<f32>(logits, logits_layout, NAME)?;
+        let targets = self.classes.on_card(labels, labels_layout)?;
+        let mut log_sums = None;
+        let losses = |card: &Card, losses| {
+            let fill = |card: &Card, log_sums| {
+                // SAFETY: logits have a float for every pixel and channel, the others one element for every pixel.
+                unsafe { cuda::pixel_classes::cross_entropy(card, of, targets, [from, losses, log_sums]) }
+            };
+            // SAFETY: the kernel writes every element.
+            log_sums = Some(unsafe { card::filled::<f32>(card.0, of.count(), fill) }?);
+            Ok(())
+        };
+        // SAFETY: the kernel writes every element.
+        let losses = unsafe { card::filled::<f32>(&logits.device, of.count(), losses) }?;
+        if let Some(log_sums) = log_sums {
+            let _ = self.log_sums.set(Values::Card(log_sums));
+        }
+        Ok((losses, labels_layout.shape().clone()))
     }
 
     fn bwd(
@@ -125,7 +172,7 @@ impl CustomOp2 for CrossEntropy {
 /// From logits, labels and the gradient g of the losses: `w g (softmax - 1[label])`.
 struct CrossEntropyBackward {
     classes: Classes,
-    log_sums: Arc<OnceLock<Vec<f32>>>,
+    log_sums: Kept<f32>,
 }
 
 impl CustomOp3 for CrossEntropyBackward {
@@ -146,9 +193,7 @@ impl CustomOp3 for CrossEntropyBackward {
         let labels = host::slice::<u8>(labels, labels_layout, self.name())?;
         let gradient = host::slice::<f32>(gradient, gradient_layout, self.name())?;
         let (n, c, h, w) = logits_layout.shape().dims4()?;
-        let Some(log_sums) = self.log_sums.get() else {
-            bail!("{}: no forward pass came before", self.name())
-        };
+        let log_sums = kept::on_host(&self.log_sums, self.name())?;
         let mut dx = vec![0f32; logits.len()];
         Block::all(n, c, h * w)
             .into_par_iter()
@@ -165,6 +210,33 @@ impl CustomOp3 for CrossEntropyBackward {
                 }
             });
         Ok((CpuStorage::F32(dx), logits_layout.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        logits: &CudaStorage,
+        logits_layout: &Layout,
+        labels: &CudaStorage,
+        labels_layout: &Layout,
+        gradient: &CudaStorage,
+        gradient_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        card::same_count([labels_layout, gradient_layout], self.name())?;
+        let of = Pixels::new(logits_layout.dims(), self.name())?;
+        let from = card::pointer::<f32>(logits, logits_layout, self.name())?;
+        let upstream = card::pointer::<f32>(gradient, gradient_layout, self.name())?;
+        let log_sums = kept::on_card(&self.log_sums, self.name())?;
+        let targets = self.classes.on_card(labels, labels_layout)?;
+        let fill = |card: &Card, dx| {
+            // SAFETY: logits and dx have a float for every pixel and channel, the others one element for every pixel.
+            unsafe {
+                cuda::pixel_classes::cross_entropy_gradient(card, of, targets, [from, upstream, log_sums, dx])
+            }
+        };
+        // SAFETY: the kernel writes every element.
+        let dx = unsafe { card::filled::<f32>(&logits.device, of.elements(), fill) }?;
+        Ok((dx, logits_layout.shape().clone()))
     }
 }
 
@@ -232,7 +304,7 @@ vectorised! {
 mod tests {
     use super::*;
     use crate::checks::{assert_same_on_any_threads, golden, with_gradient};
-    use crate::testing::{assert_close, check_gradient, hashed_signed, hashed_uniform};
+    use crate::testing::{assert_close, check_gradient, devices, hashed_signed, hashed_uniform};
     use candle_core::Device;
     use proptest::prelude::*;
 
@@ -243,7 +315,7 @@ mod tests {
         Tensor::from_vec(values.into_iter().map(label).collect(), (n, h, w), &Device::Cpu)
     }
 
-    /// The golden's mean over pixels that are not ignored: the weighted mean, if there are weights.
+    /// The golden's mean over pixels that are not ignored, on every device: the weighted mean, if there are weights.
     fn assert_golden(case: &str) -> Result<()> {
         let golden = golden(case)?;
         let (logits, labels) =
@@ -258,12 +330,16 @@ mod tests {
             None => 1.0,
         };
         let total: f64 = labels.flatten_all()?.to_vec1::<u8>()?.into_iter().map(of_label).sum();
-        let mean = |x: &Tensor| {
-            pixel_cross_entropy(x, &labels, weights.as_deref(), 255)?.sum_all()? / total.max(1.0)
-        };
-        let (loss, gradient) = with_gradient(&logits, &golden.tensor("seed.y")?, mean)?;
-        assert_close(&loss, &golden.tensor("out.y")?, case);
-        assert_close(&gradient, &golden.tensor("grad.logits")?, &format!("{case}: gradient"));
+        for device in devices() {
+            let labels = labels.to_device(&device)?;
+            let mean = |x: &Tensor| {
+                pixel_cross_entropy(x, &labels, weights.as_deref(), 255)?.sum_all()? / total.max(1.0)
+            };
+            let seed = golden.tensor("seed.y")?.to_device(&device)?;
+            let (loss, gradient) = with_gradient(&logits.to_device(&device)?, &seed, mean)?;
+            assert_close(&loss, &golden.tensor("out.y")?, case);
+            assert_close(&gradient, &golden.tensor("grad.logits")?, &format!("{case}: gradient"));
+        }
         Ok(())
     }
 

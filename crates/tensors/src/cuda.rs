@@ -6,6 +6,8 @@
 //! * `build.rs` compiles the kernels to PTX, which the driver turns into code when a kernel is used for the first time.
 //! * Sums have an order that depends on shapes alone, and nothing is added by atomic operations: the same arguments give the
 //!   same bits on the same card.
+//! * Without a form here, and so an error that names the operation: the nodes of [`recompute`](crate::recompute). Layers in a row
+//!   ([`conv_norms`](crate::conv_norms)) run one by one. Types other than f32 are refused.
 //! * All work of a device goes to one stream of the calling thread: a network belongs to one thread.
 
 pub(crate) mod batch_norm;
@@ -15,9 +17,14 @@ pub(crate) mod channel_sum;
 pub(crate) mod channels;
 #[cfg(feature = "cuda")]
 pub(crate) mod conv;
+pub(crate) mod dropout;
 pub(crate) mod max_pool;
+pub(crate) mod optimiser;
+pub(crate) mod pixel_classes;
 pub(crate) mod rectifier;
+pub(crate) mod reduce;
 pub(crate) mod runtime;
 pub(crate) mod separable;
 #[cfg(test)]
 mod tests;
+pub(crate) mod top_k;

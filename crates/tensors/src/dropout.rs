@@ -7,12 +7,19 @@ pub use layer::Dropout;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::checked::Watched;
+#[cfg(feature = "cuda")]
+use crate::cuda::{
+    self,
+    card::{self, Card},
+};
 use crate::filled::filled;
 use crate::hash::splitmix64;
 use crate::host;
@@ -113,6 +120,17 @@ impl CustomOp1 for DropElements {
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (count, from) = (layout.shape().elem_count(), card::pointer::<f32>(x, layout, self.name())?);
+        let choice = (self.seed, self.dropped, self.kept);
+        // SAFETY: both have `count` floats.
+        let fill = |card: &Card, y| unsafe { cuda::dropout::drop_elements(card, [from, y], count, choice) };
+        // SAFETY: the kernel writes every element.
+        let y = unsafe { card::filled::<f32>(&x.device, count, fill) }?;
+        Ok((y, layout.shape().clone()))
+    }
+
     fn bwd(&self, _x: &Tensor, _y: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
         upstream.contiguous()?.watched_op1_no_bwd(self).map(Some)
     }
@@ -149,6 +167,18 @@ impl CustomOp1 for ScaleChannels {
         // SAFETY: there are as many planes as factors, all of the same size, and each is written as a whole.
         let y = unsafe { filled(x.len(), write) };
         Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (count, from) = (layout.shape().elem_count(), card::pointer::<f32>(x, layout, self.name())?);
+        let pixels = count / self.factors.len().max(1);
+        // SAFETY: both have as many planes of so many pixels as there are factors.
+        let fill =
+            |card: &Card, y| unsafe { cuda::dropout::scale_planes(card, [from, y], &self.factors, pixels) };
+        // SAFETY: the kernel writes every element.
+        let y = unsafe { card::filled::<f32>(&x.device, count, fill) }?;
+        Ok((y, layout.shape().clone()))
     }
 
     fn bwd(&self, _x: &Tensor, _y: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {

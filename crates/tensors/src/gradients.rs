@@ -55,6 +55,16 @@ impl CustomOp1 for Seed {
         Ok((CpuStorage::F32(vec![0.0]), Shape::from(())))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        y: &candle_core::CudaStorage,
+        _: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        let zero = y.device.alloc_zeros::<f32>(1)?;
+        Ok((candle_core::CudaStorage::wrap_cuda_slice(zero, y.device.clone()), Shape::from(())))
+    }
+
     fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
     }

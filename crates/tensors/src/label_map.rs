@@ -2,8 +2,16 @@
 
 use crate::blocks::{Block, PIXELS};
 use crate::checked::Watched;
+#[cfg(feature = "cuda")]
+use crate::cuda::{
+    self,
+    card::{self, Card},
+    pixel_classes::Pixels,
+};
 use crate::host;
 use crate::simd::vectorised;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -26,10 +34,7 @@ impl CustomOp1 for LabelMap {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, c, h, w) = layout.shape().dims4()?;
-        if c == 0 || c > 256 {
-            bail!("label_map: {c} channels do not fit labels of 8 bits, {:?}", layout.shape());
-        }
+        let (n, c, h, w) = sizes(layout)?;
         let logits = host::slice::<f32>(storage, layout, self.name())?;
         let mut labels = vec![0u8; n * h * w];
         let blocks = Block::all(n, c, h * w);
@@ -38,6 +43,27 @@ impl CustomOp1 for LabelMap {
         slices.into_par_iter().zip(blocks).for_each(|(labels, block)| highest(logits, block, c, labels));
         Ok((CpuStorage::U8(labels), (n, h, w).into()))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (n, _, h, w) = sizes(layout)?;
+        let (of, from) =
+            (Pixels::new(layout.dims(), self.name())?, card::pointer::<f32>(x, layout, self.name())?);
+        // SAFETY: a float for every pixel and channel, of which `sizes` allows 256, and a label for every pixel.
+        let fill = |card: &Card, labels| unsafe { cuda::pixel_classes::label_map(card, of, [from, labels]) };
+        // SAFETY: the kernel writes every label.
+        let labels = unsafe { card::filled::<u8>(&x.device, of.count(), fill) }?;
+        Ok((labels, (n, h, w).into()))
+    }
+}
+
+/// Of logits whose channels a byte can tell apart.
+fn sizes(layout: &Layout) -> Result<(usize, usize, usize, usize)> {
+    let (n, c, h, w) = layout.shape().dims4()?;
+    if c == 0 || c > 256 {
+        bail!("label_map: {c} channels do not fit labels of 8 bits, {:?}", layout.shape());
+    }
+    Ok((n, c, h, w))
 }
 
 vectorised! {

@@ -1,7 +1,14 @@
 //! Sums over whole tensors, accumulated in f64.
 
 use crate::checked::Watched;
+#[cfg(feature = "cuda")]
+use crate::cuda::{
+    self,
+    card::{self, Card},
+};
 use crate::host;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -54,6 +61,15 @@ impl CustomOp1 for SumAll {
         Ok(scalar(&parts))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (count, from) = (layout.shape().elem_count(), card::pointer::<f32>(x, layout, self.name())?);
+        // SAFETY: `x` has `count` floats, the sum is one.
+        let fill = |card: &Card, sum| unsafe { cuda::reduce::sum(card, [from, 0, sum], count) };
+        // SAFETY: the kernels write the sum.
+        Ok((unsafe { card::filled::<f32>(&x.device, 1, fill) }?, Shape::from(())))
+    }
+
     fn bwd(&self, x: &Tensor, _sum: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         gradient.broadcast_as(x.shape()).map(Some)
     }
@@ -77,6 +93,22 @@ impl CustomOp2 for WeightedSum {
         let w = host::slice::<f32>(w, lw, self.name())?;
         let parts: Vec<f64> = x.par_chunks(PART).zip(w.par_chunks(PART)).map(|(x, w)| dot(x, w)).collect();
         Ok(scalar(&parts))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        lx: &Layout,
+        w: &CudaStorage,
+        lw: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let count = card::same_count([lx, lw], self.name())?;
+        let at = [card::pointer::<f32>(x, lx, self.name())?, card::pointer::<f32>(w, lw, self.name())?];
+        // SAFETY: both have `count` floats, the sum is one.
+        let fill = |card: &Card, sum| unsafe { cuda::reduce::sum(card, [at[0], at[1], sum], count) };
+        // SAFETY: the kernels write the sum.
+        Ok((unsafe { card::filled::<f32>(&x.device, 1, fill) }?, Shape::from(())))
     }
 
     fn bwd(

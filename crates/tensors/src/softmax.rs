@@ -2,8 +2,16 @@
 
 use crate::blocks::{self, Block, PIXELS};
 use crate::checked::Watched;
+#[cfg(feature = "cuda")]
+use crate::cuda::{
+    self,
+    card::{self, Card},
+    pixel_classes::Pixels,
+};
 use crate::host;
 use crate::simd::{exp, vectorised};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -50,6 +58,16 @@ impl CustomOp1 for Softmax {
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (of, from) = (Pixels::new(layout.dims(), NAME)?, card::pointer::<f32>(x, layout, NAME)?);
+        // SAFETY: both have a float for every pixel and channel.
+        let fill = |card: &Card, y| unsafe { cuda::pixel_classes::softmax(card, of, [from, y]) };
+        // SAFETY: the kernel writes every element.
+        let y = unsafe { card::filled::<f32>(&x.device, of.elements(), fill) }?;
+        Ok((y, layout.shape().clone()))
+    }
+
     fn bwd(&self, _: &Tensor, y: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         y.watched_op2_no_bwd(&gradient.contiguous()?, &SoftmaxBackward).map(Some)
     }
@@ -80,6 +98,25 @@ impl CustomOp2 for SoftmaxBackward {
             .with_min_len(host::items_per_job(c * PIXELS.min(pixels)))
             .for_each(|(block, mut dx)| backward_block(block, y, gradient, &mut dx));
         Ok((CpuStorage::F32(dx), y_layout.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        y: &CudaStorage,
+        ly: &Layout,
+        upstream: &CudaStorage,
+        lu: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        card::same_count([ly, lu], self.name())?;
+        let of = Pixels::new(ly.dims(), self.name())?;
+        let at = [card::pointer::<f32>(y, ly, NAME)?, card::pointer::<f32>(upstream, lu, NAME)?];
+        // SAFETY: all have a float for every pixel and channel.
+        let fill =
+            |card: &Card, dx| unsafe { cuda::pixel_classes::softmax_gradient(card, of, [at[0], at[1], dx]) };
+        // SAFETY: the kernel writes every element.
+        let dx = unsafe { card::filled::<f32>(&y.device, of.elements(), fill) }?;
+        Ok((dx, ly.shape().clone()))
     }
 }
 

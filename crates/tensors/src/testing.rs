@@ -63,9 +63,10 @@ fn attributes(bytes: &[u8]) -> Result<Value> {
     }
 }
 
-/// The devices on which a test of an operation runs.
+/// The devices on which a test of an operation runs: the CPU, and the first GPU where the feature `cuda` is on and a card answers.
 pub fn devices() -> Vec<Device> {
-    vec![Device::Cpu]
+    let card = if cfg!(feature = "cuda") { Device::new_cuda(0).ok() } else { None };
+    [Some(Device::Cpu), card].into_iter().flatten().collect()
 }
 
 /// Panics unless the shapes are equal and every element of `got` is within `1e-5 + 1e-4 * |want|` of `want`,

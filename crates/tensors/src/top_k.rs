@@ -1,7 +1,14 @@
 //! Indices of the largest elements.
 
 use crate::checked::Watched;
+#[cfg(feature = "cuda")]
+use crate::cuda::{
+    self,
+    card::{self, Card},
+};
 use crate::host;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -47,6 +54,17 @@ impl CustomOp1 for TopK {
             .with_min_len(host::items_per_job(p))
             .for_each_init(|| Vec::with_capacity(p), |keys, (out, row)| largest(row, keys, out));
         Ok((CpuStorage::U32(indices), (n, c, self.k).into()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let ((n, c, p), from) = (layout.shape().dims3()?, card::pointer::<f32>(x, layout, NAME)?);
+        // SAFETY: n c rows of p floats, of which k are sought, p at most as `top_k_indices` has checked.
+        let fill =
+            |card: &Card, indices| unsafe { cuda::top_k::top_k(card, [from, indices], (n * c, p), self.k) };
+        // SAFETY: the kernel writes every index.
+        let indices = unsafe { card::filled::<u32>(&x.device, n * c * self.k, fill) }?;
+        Ok((indices, (n, c, self.k).into()))
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Parameters;
-use crate::testing::{Golden, assert_close, check_gradient, hashed_signed, hashed_uniform};
+use crate::testing::{Golden, assert_close, check_gradient, devices, hashed_signed, hashed_uniform};
 
 const DEVICE: &Device = &Device::Cpu;
 
@@ -31,23 +31,36 @@ fn layer(tensors: HashMap<String, Tensor>, activation: Activation) -> Result<Bat
 }
 
 fn stored(activation: Activation, tensors: &HashMap<String, Tensor>) -> Result<(BatchNorm, Parameters)> {
-    let parameters = Parameters::new(0, DEVICE);
+    stored_on(DEVICE, activation, tensors)
+}
+
+fn stored_on(
+    device: &Device,
+    activation: Activation,
+    tensors: &HashMap<String, Tensor>,
+) -> Result<(BatchNorm, Parameters)> {
+    let parameters = Parameters::new(0, device);
     let layer = BatchNorm::new(tensors["weight"].elem_count(), activation, parameters.builder())?;
     parameters.load(tensors)?;
     Ok((layer, parameters))
 }
 
-/// Outputs, gradients and running statistics of one golden.
+/// Outputs, gradients and running statistics of one golden, on every device.
 fn check_golden(case: &str, train: bool) -> Result<()> {
+    devices().iter().try_for_each(|device| check_golden_on(device, case, train))
+}
+
+fn check_golden_on(device: &Device, case: &str, train: bool) -> Result<()> {
     let golden = Golden::open(Path::new(&format!("tests/golden/{case}.safetensors")))?;
     let given = ["weight", "bias", "const_running_mean", "const_running_var"]
         .map(|name| golden.tensor(&format!("in.{name}")));
     let [weight, bias, mean, variance] = given;
-    let (layer, parameters) = stored(Activation::None, &tensors(weight?, bias?, mean?, variance?))?;
-    let x = Var::from_tensor(&golden.tensor("in.x")?)?;
+    let given = tensors(weight?, bias?, mean?, variance?);
+    let (layer, parameters) = stored_on(device, Activation::None, &given)?;
+    let x = Var::from_tensor(&golden.tensor("in.x")?.to_device(device)?)?;
     let y = layer.forward_t(&x, train)?;
     assert_close(&y, &golden.tensor("out.y")?, "y");
-    let gradients = (y * golden.tensor("seed.y")?)?.sum_all()?.backward()?;
+    let gradients = (y * golden.tensor("seed.y")?.to_device(device)?)?.sum_all()?.backward()?;
     for (name, tensor) in [("x", x.as_tensor()), ("weight", &layer.weight), ("bias", &layer.bias)] {
         let gradient = gradients.get(tensor).expect(name);
         assert_close(gradient, &golden.tensor(&format!("grad.{name}"))?, name);

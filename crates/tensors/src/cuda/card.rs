@@ -10,15 +10,8 @@ use super::channel_sum;
 use super::channels::Channels;
 use super::runtime::{Argument, Kernel, Runtime, THREADS, Value};
 
-macro_rules! ptx {
-    ($file:literal) => {
-        ($file, include_str!(concat!(env!("OUT_DIR"), "/", $file, ".ptx")))
-    };
-}
-
 /// PTX of the kernels, by file.
-const PTX: &[(&str, &str)] =
-    &[ptx!("batch_norm"), ptx!("channel_sum"), ptx!("max_pool"), ptx!("rectifier"), ptx!("separable")];
+const PTX: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
 
 /// A card as a runtime.
 pub(crate) struct Card<'a>(pub(crate) &'a CudaDevice);

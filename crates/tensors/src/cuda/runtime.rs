@@ -61,7 +61,7 @@ macro_rules! value {
         }
     )*};
 }
-value!(u32, f32);
+value!(u32, f32, u64);
 
 /// Blocks with one thread for each of `count` items.
 pub(crate) fn blocks(count: usize) -> usize {

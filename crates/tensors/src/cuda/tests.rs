@@ -2,6 +2,8 @@
 
 mod batch_norm;
 mod emulation;
+mod optimiser;
+mod pixels;
 mod planes;
 mod rectifier;
 
@@ -17,6 +19,11 @@ fn floats(tensor: &Tensor) -> Vec<f32> {
 /// Where the values of a vector begin.
 fn at<T>(values: &[T]) -> u64 {
     values.as_ptr() as u64
+}
+
+/// The same of values that a kernel changes.
+fn at_mut<T>(values: &mut [T]) -> u64 {
+    values.as_mut_ptr() as u64
 }
 
 /// A tensor of so many floats that `fill` writes, given where they begin.

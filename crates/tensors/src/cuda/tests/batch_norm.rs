@@ -1,7 +1,7 @@
 use candle_core::{Device, ModuleT, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 
-use super::{at, emulation, filled, floats};
+use super::{at, at_mut, emulation, filled, floats};
 use crate::cuda::batch_norm::{self, Norm};
 use crate::cuda::channel_sum;
 use crate::cuda::channels::Channels;
@@ -42,7 +42,7 @@ fn compare(
     let [weight, bias, mean, variance] =
         ["weight", "bias", "running_mean", "running_var"].map(|name| floats(&before[name]));
     let values = floats(&x);
-    // SAFETY: here and below every vector has the size of its tensor.
+    // SAFETY: every vector has the size of its tensor.
     let moments = filled((3, channels), |moments| unsafe {
         match train {
             true => batch_norm::moments(card, of, at(&values), moments, 1e-5),
@@ -60,6 +60,7 @@ fn compare(
     };
     let residual_values = floats(&beside);
     let residual_at = if residual { at(&residual_values) } else { 0 };
+    // SAFETY: as above.
     let got = filled(dims, |y| unsafe { batch_norm::normalize(card, norm, residual_at, y) })?;
     assert_close(&got, &y, "normalised");
 
@@ -67,10 +68,11 @@ fn compare(
         true => (&seed * got.gt(0.0)?.to_dtype(candle_core::DType::F32)?)?,
         false => seed,
     };
-    let (upstream, sums) = (floats(&upstream), vec![f32::NAN; 4 * channels]);
-    let dx = filled(dims, |dx| unsafe {
-        batch_norm::gradients(card, norm, train, [at(&upstream), at(&sums), dx])
-    })?;
+    let (upstream, mut sums) = (floats(&upstream), vec![f32::NAN; 4 * channels]);
+    let sums_at = at_mut(&mut sums);
+    // SAFETY: as above.
+    let dx =
+        filled(dims, |dx| unsafe { batch_norm::gradients(card, norm, train, [at(&upstream), sums_at, dx]) })?;
     assert_close(&dx, gradients.get(&x).expect("a gradient"), "gradient for x");
     for (row, name) in ["weight", "bias"].into_iter().enumerate() {
         let got = Tensor::new(&sums[row * channels..][..channels], &Device::Cpu)?;
@@ -79,20 +81,20 @@ fn compare(
     }
     if train {
         let count = (values.len() / channels) as f64;
-        statistics(&moments, &mean, &after["running_mean"], 0, 1.0)?;
-        statistics(&moments, &variance, &after["running_var"], 1, count / (count - 1.0))?;
+        statistics(&moments, mean, &after["running_mean"], 0, 1.0)?;
+        statistics(&moments, variance, &after["running_var"], 1, count / (count - 1.0))?;
     }
     Ok(())
 }
 
 /// A running statistic moved towards a row of the moments against the layer's.
-fn statistics(moments: &[f32], running: &[f32], want: &Tensor, row: usize, scale: f64) -> Result<()> {
+fn statistics(moments: &[f32], mut running: Vec<f32>, want: &Tensor, row: usize, scale: f64) -> Result<()> {
     let Some(card) = emulation() else { return Ok(()) };
     let channels = running.len();
     let batch = at(&moments[row * channels..]);
     // SAFETY: both have a float for each channel.
-    unsafe { batch_norm::move_towards(card, [at(running), batch], channels, (0.1, scale)) }?;
-    assert_close(&Tensor::new(running, &Device::Cpu)?, want, "running statistics");
+    unsafe { batch_norm::move_towards(card, [at_mut(&mut running), batch], channels, (0.1, scale)) }?;
+    assert_close(&Tensor::new(&running[..], &Device::Cpu)?, want, "running statistics");
     Ok(())
 }
 
@@ -120,11 +122,13 @@ fn sums_of_channels_and_a_bias() -> Result<()> {
     for dims in [(1, 1, 1, 1), (2, 3, 5, 7), (3, 2, 61, 53)] {
         let (x, bias) = (hashed_signed("x", dims, 1.0), hashed_signed("bias", dims.1, 1.0));
         let of = Channels::new(x.shape(), "test")?;
-        let (values, addends) = (floats(&x), floats(&bias));
+        let (mut values, addends) = (floats(&x), floats(&bias));
         let want = x.sum((0, 2, 3))?;
+        // SAFETY: the map has the floats of its shape, the others one for each channel.
         let got = filled(dims.1, |sums| unsafe { channel_sum::channel_sum(card, of, at(&values), sums) })?;
         assert_close(&got, &want, "sums");
-        unsafe { channel_sum::add_bias(card, of, at(&values), at(&addends)) }?;
+        // SAFETY: the map has the floats of its shape, the others one for each channel.
+        unsafe { channel_sum::add_bias(card, of, at_mut(&mut values), at(&addends)) }?;
         let want = x.broadcast_add(&bias.reshape((1, dims.1, 1, 1))?)?;
         assert_close(&Tensor::from_vec(values, dims, &Device::Cpu)?, &want, "bias");
     }

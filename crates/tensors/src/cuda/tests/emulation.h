@@ -2,10 +2,10 @@
 // with barriers, are coroutines that change places there; blocks run one after another.
 #pragma once
 #include <cmath>
+#include <csetjmp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <tuple>
 #include <ucontext.h>
 #include <utility>
 #include <vector>
@@ -50,40 +50,54 @@ static unsigned atomicMin(unsigned *p, unsigned value) {
 }
 
 namespace emulation {
+// A thread of a block. Its stack is made by makecontext; from then on jumps change places, which need no call of the system.
+struct Thread {
+    ucontext_t context;
+    jmp_buf place;
+    bool started, finished;
+};
 constexpr size_t STACK = 64 << 10;
-static ucontext_t scheduler;
-static ucontext_t *running;
+static jmp_buf scheduler;
+static Thread *running;
 static const std::function<void()> *body;
-static bool *finished;
 
 static void start() {
     (*body)();
-    *finished = true;
-    swapcontext(running, &scheduler);
+    running->finished = true;
+    _longjmp(scheduler, 1);
 }
 
-static void run_block(const std::function<void()> &work, unsigned threads) {
+// Runs a thread to its next barrier, or its end.
+__attribute__((noinline)) static void resume(Thread *thread) {
+    running = thread;
+    if (_setjmp(scheduler) != 0) return;
+    if (thread->started) _longjmp(thread->place, 1);
+    thread->started = true;
+    setcontext(&thread->context);
+}
+
+static void run_block(const std::function<void()> &work, unsigned count) {
     static std::vector<char> stacks;
-    stacks.resize(threads * STACK);
-    std::vector<ucontext_t> contexts(threads);
-    std::vector<char> done(threads, 0);
-    for (unsigned t = 0; t < threads; t++) {
-        getcontext(&contexts[t]);
-        contexts[t].uc_stack.ss_sp = stacks.data() + t * STACK;
-        contexts[t].uc_stack.ss_size = STACK;
-        contexts[t].uc_link = nullptr;
-        makecontext(&contexts[t], start, 0);
+    static std::vector<Thread> threads;
+    stacks.resize(count * STACK);
+    threads.resize(count);
+    for (unsigned t = 0; t < count; t++) {
+        Thread &thread = threads[t];
+        getcontext(&thread.context);
+        thread.context.uc_stack.ss_sp = stacks.data() + t * STACK;
+        thread.context.uc_stack.ss_size = STACK;
+        thread.context.uc_link = nullptr;
+        makecontext(&thread.context, start, 0);
+        thread.started = thread.finished = false;
     }
     body = &work;
-    for (unsigned left = threads; left > 0;) {
-        for (unsigned t = 0; t < threads; t++) {
-            if (done[t]) continue;
+    for (bool waiting = true; waiting;) {
+        waiting = false;
+        for (unsigned t = 0; t < count; t++) {
+            if (threads[t].finished) continue;
             threadIdx = {t, 0, 0};
-            running = &contexts[t];
-            bool end = false;
-            finished = &end;
-            swapcontext(&scheduler, running);
-            if (end) done[t] = 1, left--;
+            resume(&threads[t]);
+            waiting = waiting || !threads[t].finished;
         }
     }
 }
@@ -111,4 +125,6 @@ int launch(void (*kernel)(A...), unsigned count, void **arguments, unsigned bloc
 }
 } // namespace emulation
 
-static void __syncthreads() { swapcontext(emulation::running, &emulation::scheduler); }
+static void __syncthreads() {
+    if (_setjmp(emulation::running->place) == 0) _longjmp(emulation::scheduler, 1);
+}

@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor};
 use proptest::prelude::*;
 
-use super::{at, emulation, filled, floats};
+use super::{at, at_mut, emulation, filled, floats};
 use crate::checks::with_gradient;
 use crate::cuda::{max_pool, separable};
 use crate::resize::bilinear;
@@ -41,15 +41,16 @@ fn compare_maximum(
     let planes = PLANES.0 * PLANES.1;
     let seed = hashed_signed("seed", f(x)?.shape(), 1.0);
     let (want, want_gradient) = with_gradient(x, &seed, f)?;
-    let (values, upstream, sources) = (floats(x), floats(&seed), vec![u32::MAX; want.elem_count()]);
+    let (values, upstream, mut sources) = (floats(x), floats(&seed), vec![u32::MAX; want.elem_count()]);
+    let places = at_mut(&mut sources);
     // SAFETY: the vectors have the sizes of the planes.
     let y = filled(want.shape(), |y| unsafe {
-        max_pool::max_pool(card, windows, planes, [at(&values), y, at(&sources)])
+        max_pool::max_pool(card, windows, planes, [at(&values), y, places])
     })?;
     assert_close(&y, &want, "maximum");
     // SAFETY: as above.
     let dx = filled(x.shape(), |dx| unsafe {
-        max_pool::gradient(card, windows, planes, [at(&upstream), at(&sources), dx])
+        max_pool::gradient(card, windows, planes, [at(&upstream), places, dx])
     })?;
     assert_close(&dx, &want_gradient, "gradient");
     Ok(())
@@ -93,10 +94,11 @@ proptest! {
 fn a_maximum_is_not_a_number_if_any_value_is_not() -> Result<()> {
     let Some(card) = emulation() else { return Ok(()) };
     let windows = max_pool::Windows { input: (1, 3), rows: vec![0..1], columns: vec![0..2, 1..3] };
-    let (values, sources) = ([f32::NAN, 5.0, f32::NEG_INFINITY], [9u32; 2]);
+    let (values, mut sources) = ([f32::NAN, 5.0, f32::NEG_INFINITY], [9u32; 2]);
     // SAFETY: one plane of three pixels and two windows.
-    let y =
-        filled((1, 2), |y| unsafe { max_pool::max_pool(card, &windows, 1, [at(&values), y, at(&sources)]) })?;
+    let y = filled((1, 2), |y| unsafe {
+        max_pool::max_pool(card, &windows, 1, [at(&values), y, at_mut(&mut sources)])
+    })?;
     let y = floats(&y);
     assert!(y[0].is_nan() && y[1] == 5.0 && sources == [0, 1], "{y:?} {sources:?}");
     Ok(())
