@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use clap::Args;
 use sconce_models::{Key, KeyMap, WeightNames};
 use sconce_runs::{Run, Weights, file_sha256, read_weights};

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use candle_core::DType;
+use candle_core::{DType, Device};
 use sconce_backbones::resnet;
 use sconce_models::{
     Agrnet, DeepLabV3, DeepLabV3Plus, HairPspNet, PspNet, Unet, agrnet, deeplab_v3, deeplab_v3_plus,
@@ -301,9 +301,9 @@ fn small_agrnet(classes: usize, vb: candle_nn::VarBuilder) -> candle_core::Resul
 /// What makes a network of so many classes.
 type Build = fn(usize, candle_nn::VarBuilder) -> candle_core::Result<()>;
 
-#[test]
-fn a_new_classifier_is_what_follows_the_number_of_classes_and_all_else_is_loaded() {
-    let networks: [(WeightNames, Build, &[&str]); 6] = [
+/// Small networks, and the layers of their classifiers.
+fn networks() -> [(WeightNames, Build, &'static [&'static str]); 6] {
+    [
         (Agrnet::weight_names(), small_agrnet, &["initial_score", "score", "vertex_mix"]),
         (
             DeepLabV3::weight_names(),
@@ -346,8 +346,12 @@ fn a_new_classifier_is_what_follows_the_number_of_classes_and_all_else_is_loaded
             },
             &["score"],
         ),
-    ];
-    for (names, build, classifier) in networks {
+    ]
+}
+
+#[test]
+fn a_new_classifier_is_what_follows_the_number_of_classes_and_all_else_is_loaded() {
+    for (names, build, classifier) in networks() {
         let of_classes = |classes: usize| {
             let parameters = Parameters::new(0, &Device::Cpu);
             build(classes, parameters.builder()).unwrap();
