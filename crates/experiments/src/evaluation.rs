@@ -27,7 +27,8 @@ fn named(plain: &str, changes: &[String]) -> String {
 /// `test.scales=[0.5, 1.0]` as `test.scales=0.5_1.0`: letters that every file system and shell takes as they are.
 fn plain_letters(change: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || ".-=".contains(c);
-    change.split(|c| !is_plain(c)).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_")
+    let parts: Vec<&str> = change.split(|c| !is_plain(c)).filter(|part| !part.is_empty()).collect();
+    parts.join("_").replace("=_", "=")
 }
 
 /// Fowler, Noll and Vo's hash of 64 bits: the same in every version of the program.

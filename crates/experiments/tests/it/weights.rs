@@ -10,14 +10,14 @@ fn exported_weights_begin_another_run_that_can_be_repeated() {
     place.run(&["train", "tiny", "--set", "epochs=1"]);
     let told =
         place.run(&["export", "tiny", "--format", "pytorch", "--checkpoint", "last", "--out", "a.pth"]);
-    assert!(told.contains("by our own names") && told.contains("written to a.pth"), "{told}");
+    assert!(told.contains("by tegusi's AGRNet") && told.contains("written to a.pth"), "{told}");
     place.run(&["export", "tiny", "--format", "safetensors"]);
     assert!(place.only_run().join("export/best.safetensors").is_file());
 
     let told = place.run(&["train", "tiny", "--set", "epochs=1", "--runs", "more", "--weights", "a.pth"]);
     let line = told.lines().find(|line| line.starts_with("loaded")).unwrap();
     let words: Vec<&str> = line.split_whitespace().collect();
-    assert!(words[1] == words[3] && line.ends_with("by our own names"), "{line}");
+    assert!(words[1] == words[3] && line.ends_with("by tegusi's AGRNet"), "{line}");
     let [run] = &entries(&place.path("more/tiny"))[..] else { panic!("one run") };
     let text = |name: &str| std::fs::read_to_string(run.join(name)).unwrap();
     assert!(
