@@ -93,7 +93,7 @@ proptest! {
 #[test]
 fn a_maximum_is_not_a_number_if_any_value_is_not() -> Result<()> {
     let Some(card) = emulation() else { return Ok(()) };
-    let windows = max_pool::Windows { input: (1, 3), rows: vec![0..1], columns: vec![0..2, 1..3] };
+    let windows = max_pool::Windows { input: (1, 3), rows: Vec::from([0..1; 1]), columns: vec![0..2, 1..3] };
     let (values, mut sources) = ([f32::NAN, 5.0, f32::NEG_INFINITY], [9u32; 2]);
     // SAFETY: one plane of three pixels and two windows.
     let y = filled((1, 2), |y| unsafe {
