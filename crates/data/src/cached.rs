@@ -25,6 +25,12 @@ impl<D: Dataset<T>, const T: usize> Cached<D, T> {
         Self { dataset, limit, used: AtomicU64::new(0), samples }
     }
 
+    /// A cache for a procedural set, whose pictures take longer to draw than to copy: of at most 256 MiB.
+    #[must_use]
+    pub fn of_rendered(dataset: D) -> Self {
+        Self::new(dataset, 256 << 20)
+    }
+
     /// Bytes of pixels kept now.
     #[must_use]
     pub fn used(&self) -> u64 {

@@ -14,7 +14,9 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use image::RgbImage;
 use sconce_backbones::normalize;
-use sconce_data::{Batch, Dataset, Split, augment, faces, folder, image_tensor, loader, nia, resize_image};
+use sconce_data::{
+    Batch, Cached, Dataset, Split, augment, faces, folder, image_tensor, loader, nia, resize_image,
+};
 use sconce_losses::agrnet as loss;
 use sconce_models::Agrnet;
 use sconce_models::agrnet as model;
@@ -81,7 +83,7 @@ impl Config {
         let faces: Faces = match &self.data {
             FaceData::Nia(config) => Arc::new(nia::open(config, split)?),
             FaceData::Folder(config) => Arc::new(folder::open(config, split)?),
-            FaceData::Faces(config) => Arc::new(faces::Faces::open(config, split)?),
+            FaceData::Faces(config) => Arc::new(Cached::of_rendered(faces::Faces::open(config, split)?)),
         };
         if faces.classes().len() != self.model.classes {
             bail!(

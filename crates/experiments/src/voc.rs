@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use image::{GrayImage, RgbImage};
-use sconce_data::{Batch, Dataset, OnlyLabels, Split, augment, folder, loader, shapes, voc};
+use sconce_data::{Batch, Cached, Dataset, OnlyLabels, Split, augment, folder, loader, shapes, voc};
 use sconce_losses::classes as loss;
 use sconce_models::WeightNames;
 use sconce_optim::plateau::Mode;
@@ -141,7 +141,7 @@ impl Config {
     fn open(&self, split: Split) -> Result<Labelled> {
         let set: Labelled = match &self.data {
             ClassData::Voc(config) => Arc::new(voc::open(config, split)?),
-            ClassData::Shapes(config) => Arc::new(shapes::Shapes::open(config, split)?),
+            ClassData::Shapes(config) => Arc::new(Cached::of_rendered(shapes::Shapes::open(config, split)?)),
             ClassData::Folder(config) => Arc::new(OnlyLabels(folder::open(config, split)?)),
         };
         if set.classes().len() != self.model.classes() {

@@ -17,7 +17,7 @@ use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sconce_data::parts::{Crops, Finder, Part};
-use sconce_data::{Batch, Dataset, Foreground, Split, augment, folder, loader, wrinkles};
+use sconce_data::{Batch, Cached, Dataset, Foreground, Split, augment, folder, loader, wrinkles};
 use sconce_losses::foreground as loss;
 use sconce_models::Unet;
 use sconce_models::unet as model;
@@ -140,7 +140,8 @@ impl Config {
                 Arc::new(Foreground::new(folder::open(config, split)?, &self.foreground)?)
             }
             WrinkleData::Wrinkles(config) => {
-                Arc::new(Foreground::new(wrinkles::Wrinkles::open(config, split)?, &self.foreground)?)
+                let set = Cached::of_rendered(wrinkles::Wrinkles::open(config, split)?);
+                Arc::new(Foreground::new(set, &self.foreground)?)
             }
         };
         Ok(match &self.part {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use sconce_data::{Dataset, Foreground, Split, figaro, folder, hair};
+use sconce_data::{Cached, Dataset, Foreground, Split, figaro, folder, hair};
 use serde::Deserialize;
 
 use super::Config;
@@ -51,7 +51,7 @@ impl Config {
             Data::Hair(config) => {
                 let set = hair::Hair::open(config, split)?;
                 let group_of = (0..set.len()).map(|index| set.style(index) as usize).collect();
-                let images: Images = Arc::new(Foreground::new(set, &self.foreground)?);
+                let images: Images = Arc::new(Foreground::new(Cached::of_rendered(set), &self.foreground)?);
                 Ok(Hair { images, groups: figaro::STYLES.map(String::from).to_vec(), group_of })
             }
             Data::Folder(config) => {

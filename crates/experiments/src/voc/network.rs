@@ -7,12 +7,13 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sconce_backbones::resnet::OutputStride;
 use sconce_models::{
-    DeepLabV3, DeepLabV3Plus, Output, PspNet, WeightNames, deeplab_v3, deeplab_v3_plus, pspnet,
+    DeepLabV3, DeepLabV3Plus, HairPspNet, Output, PspNet, WeightNames, deeplab_v3, deeplab_v3_plus,
+    hair_pspnet, pspnet,
 };
 use sconce_tensors::Cost;
 use serde::Deserialize;
 
-/// One of `[model.deeplab-v3-plus]`, `[model.deeplab-v3]` and `[model.pspnet]`.
+/// One of `[model.deeplab-v3-plus]`, `[model.deeplab-v3]`, `[model.pspnet]` and `[model.squeezenet]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) enum Model {
@@ -22,6 +23,9 @@ pub(super) enum Model {
     DeepLabV3(deeplab_v3::Config),
     #[serde(rename = "pspnet")]
     PspNet(pspnet::Config),
+    /// The light network of the hair experiments, with scores of all classes.
+    #[serde(rename = "squeezenet")]
+    Squeezenet(hair_pspnet::Config),
 }
 
 impl Model {
@@ -30,13 +34,14 @@ impl Model {
             Self::DeepLabV3Plus(config) => config.classes,
             Self::DeepLabV3(config) => config.classes,
             Self::PspNet(config) => config.classes,
+            Self::Squeezenet(config) => config.classes,
         }
     }
 
     /// Whether the network has an auxiliary head.
     fn auxiliary(&self) -> bool {
         match self {
-            Self::DeepLabV3Plus(_) => false,
+            Self::DeepLabV3Plus(_) | Self::Squeezenet(_) => false,
             Self::DeepLabV3(config) => config.auxiliary,
             Self::PspNet(config) => config.auxiliary,
         }
@@ -68,6 +73,7 @@ impl Model {
                 Self::DeepLabV3(deeplab_v3::Config { auxiliary: false, ..config.clone() })
             }
             Self::PspNet(config) => Self::PspNet(pspnet::Config { auxiliary: false, ..config.clone() }),
+            Self::Squeezenet(config) => Self::Squeezenet(config.clone()),
         }
     }
 
@@ -77,6 +83,7 @@ impl Model {
             Self::DeepLabV3Plus(_) => DeepLabV3Plus::weight_names(),
             Self::DeepLabV3(_) => DeepLabV3::weight_names(),
             Self::PspNet(_) => PspNet::weight_names(),
+            Self::Squeezenet(_) => HairPspNet::weight_names(),
         }
     }
 
@@ -84,6 +91,7 @@ impl Model {
     pub(super) fn stride(&self) -> usize {
         match self {
             Self::DeepLabV3(_) | Self::PspNet(_) => 8,
+            Self::Squeezenet(_) => 16,
             Self::DeepLabV3Plus(config) => match config.output_stride {
                 OutputStride::Eight => 8,
                 OutputStride::Sixteen => 16,
@@ -98,6 +106,7 @@ pub(super) enum Network {
     DeepLabV3Plus(Box<DeepLabV3Plus>),
     DeepLabV3(Box<DeepLabV3>),
     PspNet(Box<PspNet>),
+    Squeezenet(Box<HairPspNet>),
 }
 
 impl Network {
@@ -106,6 +115,7 @@ impl Network {
             Model::DeepLabV3Plus(config) => Self::DeepLabV3Plus(Box::new(DeepLabV3Plus::new(config, vb)?)),
             Model::DeepLabV3(config) => Self::DeepLabV3(Box::new(DeepLabV3::new(config, vb)?)),
             Model::PspNet(config) => Self::PspNet(Box::new(PspNet::new(config, vb)?)),
+            Model::Squeezenet(config) => Self::Squeezenet(Box::new(HairPspNet::new(config, vb)?)),
         })
     }
 
@@ -124,6 +134,7 @@ impl Network {
             Self::DeepLabV3Plus(network) => network.forward_t(image, train),
             Self::DeepLabV3(network) => network.forward_t(image, train),
             Self::PspNet(network) => network.forward_t(image, train),
+            Self::Squeezenet(network) => network.forward_t(image, train),
         }
     }
 
@@ -132,6 +143,7 @@ impl Network {
             Self::DeepLabV3Plus(network) => network.restart_dropout(seed, pass),
             Self::DeepLabV3(network) => network.restart_dropout(seed, pass),
             Self::PspNet(network) => network.restart_dropout(seed, pass),
+            Self::Squeezenet(network) => network.restart_dropout(seed, pass),
         }
     }
 
@@ -140,6 +152,7 @@ impl Network {
             Self::DeepLabV3Plus(network) => network.cost(size),
             Self::DeepLabV3(network) => network.cost(size),
             Self::PspNet(network) => network.cost(size),
+            Self::Squeezenet(network) => network.cost(size),
         }
     }
 }

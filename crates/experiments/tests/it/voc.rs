@@ -75,6 +75,9 @@ const DEEPLAB_V3: &str = "[model.deeplab-v3]\nclasses = 3\nwidth = 8\ndropout = 
 const PSPNET: &str = "[model.pspnet]\nclasses = 3\nbins = [1, 2, 3, 6]\npooling = \"average\"\nwidth = 8\nauxiliary = true\nauxiliary-width = 8\ndropout = 0.1\nmemory = \"plain\"\n\n\
                       [model.pspnet.backbone.small]";
 
+/// The light model, in the place of DeepLabV3+.
+const SQUEEZENET: &str = "[model.squeezenet]\nversion = \"1.1\"\nclasses = 3\npyramid = true\ncontext-dropout = 0.3\ndecoder-dropout = 0.15\n\n";
+
 /// Eleven pictures with a border of void around their shapes.
 fn place(change: impl FnOnce(String) -> String) -> Place {
     let place = Place::with(|_| change(SMALL.to_owned()));
@@ -220,6 +223,21 @@ fn every_model_and_loss_trains() {
         let [loss, main, auxiliary] = last[3..6] else { panic!("{log}") };
         assert!(auxiliary > 0.0 && (main + 0.4 * auxiliary - loss).abs() < 1e-5, "{log}");
     }
+}
+
+#[test]
+fn squeezenet_trains_and_labels_pictures_of_all_sizes() {
+    let place = place(|text| {
+        let start = text.find("[model.deeplab-v3-plus]").unwrap();
+        let end = text.find("[loss.cross-entropy]").unwrap();
+        format!("{}{SQUEEZENET}{}", &text[..start], &text[end..])
+    });
+    place.run(&["train", "tiny", "--set", "epochs=1"]);
+    let folder = place.only_run().join("eval/val-best");
+    assert_eq!(row(&folder.join("classes.tsv"), "square").len(), 2 + 4);
+    place.run(&["predict", "tiny", "set/images/1.png", "--out", "predicted"]);
+    let size = |file: &str| image::image_dimensions(place.path(file)).unwrap();
+    assert_eq!(size("predicted/1.png"), size("set/images/1.png"));
 }
 
 #[test]
