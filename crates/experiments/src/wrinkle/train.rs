@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use sconce_data::{Batch, Loader, Split};
@@ -86,6 +86,9 @@ fn check(config: &Config) -> Result<()> {
     check_epochs(config.epochs)?;
     check_size(config)?;
     let (images, _) = (config.open(Split::Train)?, config.open(Split::Val)?);
+    if config.loss.is_auto() {
+        check_foreground(&images)?;
+    }
     let loader = Loader::new(images, config.loader, config.augment.clone(), config.seed, &Device::Cpu)?;
     let parameters = Parameters::new(config.seed, &Device::Cpu);
     Unet::new(&config.model, parameters.builder())?;
@@ -228,6 +231,21 @@ fn begin(
     Ok((state, Extra { loss, weight, tally }))
 }
 
+/// An error unless some image has foreground: the first that is found ends the search.
+fn check_foreground(images: &Wrinkles) -> Result<()> {
+    let has = |index| Ok::<bool, anyhow::Error>(images.read(index)?.targets[0].as_raw().contains(&1));
+    let found = (0..images.len()).into_par_iter().map(has).find_any(|has| !matches!(has, Ok(false)));
+    found.unwrap_or_else(|| Err(no_foreground(images))).map(drop)
+}
+
+fn no_foreground(images: &Wrinkles) -> anyhow::Error {
+    anyhow!(
+        "foreground-weight = \"auto\": none of the {} training masks has a foreground pixel; correct the masks or `foreground`, or \
+         give a number",
+        images.len()
+    )
+}
+
 /// Background pixels over foreground pixels of a whole set as it is stored.
 fn counted_weight(images: &Wrinkles) -> Result<f64> {
     let count = |index| -> Result<[u64; 2]> {
@@ -242,11 +260,7 @@ fn counted_weight(images: &Wrinkles) -> Result<f64> {
     let sum = |a: [u64; 2], b: [u64; 2]| Ok([a[0] + b[0], a[1] + b[1]]);
     let [background, foreground] = (0..images.len()).into_par_iter().map(count).try_reduce(|| [0; 2], sum)?;
     if foreground == 0 {
-        bail!(
-            "foreground-weight = \"auto\": none of the {} training masks has a foreground pixel; correct the masks or `foreground`, or \
-             give a number",
-            images.len()
-        );
+        return Err(no_foreground(images));
     }
     let weight = background.max(1) as f64 / foreground as f64;
     println!("foreground  {:.3} % of the training pixels, weight {weight:.2}", 100.0 / (1.0 + weight));

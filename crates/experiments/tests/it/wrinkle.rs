@@ -306,8 +306,10 @@ fn empty_masks_keep_everything_finite() {
     for line in rows(&place.only_run().join("epochs.tsv")).iter().skip(1) {
         assert!(line.iter().all(|cell| cell.parse::<f64>().is_ok_and(f64::is_finite)), "{line:?}");
     }
-    let empty = folder(|_, mask| *mask = GrayImage::new(40, 36)).fails(&["train", "tiny"]);
-    assert!(empty.contains("none of the 2 training masks has a foreground pixel"), "{empty}");
+    let empty = folder(|_, mask| *mask = GrayImage::new(40, 36));
+    let message = empty.fails(&["train", "tiny"]);
+    assert!(message.contains("none of the 2 training masks has a foreground pixel"), "{message}");
+    assert!(!empty.path("runs").exists(), "a run was begun");
 }
 
 #[test]
