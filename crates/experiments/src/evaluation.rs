@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sconce_data::Split;
 use sconce_runs::Run;
+use sha2::{Digest, Sha256};
 
 /// The folder `eval/SPLIT-CHECKPOINT` of a run; with settings other than the run's own it is one beside that, named after the changed
 /// keys and their values too, such as `eval/test-best,test.flip=true`.
@@ -20,7 +21,7 @@ fn named(plain: &str, changes: &[String]) -> String {
     match all.char_indices().nth(LONGEST) {
         None => format!("{plain}{all}"),
         // What was cut off still tells one folder from another.
-        Some((end, _)) => format!("{plain}{}…{:016x}", &all[..end], fnv1a(all.as_bytes())),
+        Some((end, _)) => format!("{plain}{}…{}", &all[..end], digest(&all)),
     }
 }
 
@@ -31,11 +32,9 @@ fn plain_letters(change: &str) -> String {
     parts.join("_").replace("=_", "=")
 }
 
-/// Fowler, Noll and Vo's hash of 64 bits: the same in every version of the program.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+/// Sixteen letters of the text's SHA-256.
+fn digest(text: &str) -> String {
+    Sha256::digest(text)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
