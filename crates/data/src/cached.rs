@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::dataset::{Dataset, Map, Sample};
+use crate::dataset::{Dataset, Map, Sample, Split};
 use crate::error::Error;
 
 /// Keeps decoded samples in memory, up to a number of bytes; beyond that every sample is read anew.
@@ -25,10 +25,11 @@ impl<D: Dataset<T>, const T: usize> Cached<D, T> {
         Self { dataset, limit, used: AtomicU64::new(0), samples }
     }
 
-    /// A cache for a procedural set, whose pictures take longer to draw than to copy: of at most 256 MiB.
+    /// A cache for a split of a procedural set, whose pictures take longer to draw than to copy: of at most 256 MiB for training
+    /// pictures, which every epoch reads again, and of nothing for others, so that scoring needs no more memory for more of them.
     #[must_use]
-    pub fn of_rendered(dataset: D) -> Self {
-        Self::new(dataset, 256 << 20)
+    pub fn of_rendered(dataset: D, split: Split) -> Self {
+        Self::new(dataset, if split == Split::Train { 256 << 20 } else { 0 })
     }
 
     /// Bytes of pixels kept now.
@@ -140,5 +141,14 @@ mod tests {
         assert_eq!(read_twice(4 * sample), (4, 4 * sample));
         assert_eq!(read_twice(2 * sample + 1), (2 + 2 * 2, 2 * sample));
         assert_eq!(read_twice(0), (8, 0));
+    }
+
+    #[test]
+    fn of_a_rendered_set_only_training_pictures_stay() {
+        for (split, kept) in [(Split::Train, 10 * 6 * 5), (Split::Val, 0), (Split::Test, 0)] {
+            let cached = Cached::of_rendered(Blocks::new(4, (10, 6)), split);
+            cached.read(1).unwrap();
+            assert_eq!(cached.used(), kept, "{split}");
+        }
     }
 }

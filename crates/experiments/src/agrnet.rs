@@ -83,7 +83,9 @@ impl Config {
         let faces: Faces = match &self.data {
             FaceData::Nia(config) => Arc::new(nia::open(config, split)?),
             FaceData::Folder(config) => Arc::new(folder::open(config, split)?),
-            FaceData::Faces(config) => Arc::new(Cached::of_rendered(faces::Faces::open(config, split)?)),
+            FaceData::Faces(config) => {
+                Arc::new(Cached::of_rendered(faces::Faces::open(config, split)?, split))
+            }
         };
         if faces.classes().len() != self.model.classes {
             bail!(

@@ -141,7 +141,9 @@ impl Config {
     fn open(&self, split: Split) -> Result<Labelled> {
         let set: Labelled = match &self.data {
             ClassData::Voc(config) => Arc::new(voc::open(config, split)?),
-            ClassData::Shapes(config) => Arc::new(Cached::of_rendered(shapes::Shapes::open(config, split)?)),
+            ClassData::Shapes(config) => {
+                Arc::new(Cached::of_rendered(shapes::Shapes::open(config, split)?, split))
+            }
             ClassData::Folder(config) => Arc::new(OnlyLabels(folder::open(config, split)?)),
         };
         if set.classes().len() != self.model.classes() {

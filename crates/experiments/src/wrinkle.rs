@@ -140,7 +140,7 @@ impl Config {
                 Arc::new(Foreground::new(folder::open(config, split)?, &self.foreground)?)
             }
             WrinkleData::Wrinkles(config) => {
-                let set = Cached::of_rendered(wrinkles::Wrinkles::open(config, split)?);
+                let set = Cached::of_rendered(wrinkles::Wrinkles::open(config, split)?, split);
                 Arc::new(Foreground::new(set, &self.foreground)?)
             }
         };

@@ -51,7 +51,8 @@ impl Config {
             Data::Hair(config) => {
                 let set = hair::Hair::open(config, split)?;
                 let group_of = (0..set.len()).map(|index| set.style(index) as usize).collect();
-                let images: Images = Arc::new(Foreground::new(Cached::of_rendered(set), &self.foreground)?);
+                let images: Images =
+                    Arc::new(Foreground::new(Cached::of_rendered(set, split), &self.foreground)?);
                 Ok(Hair { images, groups: figaro::STYLES.map(String::from).to_vec(), group_of })
             }
             Data::Folder(config) => {
