@@ -31,7 +31,7 @@ const POINTS: usize = 16;
 /// The plain sums are as fast where less than this part of the tiles' pixels exists.
 const LEAST_USE: f64 = 0.62;
 /// Tiles below which transforming the weights does not pay.
-const LEAST_TILES: usize = 96;
+const LEAST_TILES: usize = 48;
 
 /// The taps of a 3x3 kernel as a grid.
 struct Grid {
