@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use candle_core::{Device, Result, Tensor, bail};
 use image::{GrayImage, RgbImage};
+use sconce_tensors::{Upload, Uploads};
 
 use crate::dataset::Sample;
 
@@ -44,13 +45,32 @@ impl<const T: usize> Batch<T> {
         Ok(Self { image, targets, ids, epoch, number, waited: Duration::ZERO })
     }
 
-    /// The batch on another device.
-    pub(crate) fn to_device(&self, device: &Device) -> Result<Self> {
-        let mut batch = Self { image: self.image.to_device(device)?, ..self.clone() };
-        for target in &mut batch.targets {
-            *target = target.to_device(device)?;
-        }
-        Ok(batch)
+    /// The batch ready to be copied to a device.
+    pub(crate) fn ready(self, uploads: &Uploads) -> Result<Ready<T>> {
+        let Self { image, targets, ids, epoch, number, .. } = self;
+        let image = uploads.prepare(image)?;
+        let targets = targets.into_iter().map(|target| uploads.prepare(target)).collect::<Result<_>>()?;
+        Ok(Ready { image, targets, ids, epoch, number })
+    }
+}
+
+/// A batch that is ready to be copied to the loader's device.
+pub(crate) struct Ready<const T: usize> {
+    image: Upload,
+    targets: Vec<Upload>,
+    ids: Vec<String>,
+    epoch: usize,
+    number: usize,
+}
+
+impl<const T: usize> Ready<T> {
+    /// The batch on the device, where work given to it later finds it.
+    pub(crate) fn start(self) -> Result<Batch<T>> {
+        let Self { image, targets, ids, epoch, number } = self;
+        let image = image.start()?;
+        let targets = targets.into_iter().map(Upload::start).collect::<Result<Vec<_>>>()?;
+        let Ok(targets) = targets.try_into() else { bail!("a batch needs {T} targets") };
+        Ok(Batch { image, targets, ids, epoch, number, waited: Duration::ZERO })
     }
 }
 

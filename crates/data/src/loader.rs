@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use rand::seq::SliceRandom;
+use sconce_tensors::Uploads;
 use serde::Deserialize;
 
 use crate::augment;
@@ -47,11 +48,11 @@ impl Config {
 pub struct Loader<const T: usize> {
     source: Arc<Source<T>>,
     config: Config,
-    device: Device,
+    uploads: Uploads,
 }
 
 impl<const T: usize> Loader<T> {
-    /// A loader of a dataset.
+    /// A loader of a dataset, whose batches come to `device`; to a GPU without anybody waiting for the copies.
     ///
     /// # Errors
     /// Settings that cannot work, or a dataset too small for one batch.
@@ -82,7 +83,7 @@ impl<const T: usize> Loader<T> {
             return fail("loader.batch", reason);
         }
         let source = Arc::new(Source { dataset, augment, seed });
-        Ok(Self { source, config, device: device.clone() })
+        Ok(Self { source, config, uploads: Uploads::new(device) })
     }
 
     /// The dataset.
@@ -114,11 +115,11 @@ impl<const T: usize> Loader<T> {
             order: self.order(epoch),
             batch: self.config.batch,
             epoch,
+            uploads: self.uploads.clone(),
         });
         Epoch {
             workers: Workers::start(&plan, self.config.threads),
             plan,
-            device: self.device.clone(),
             prefetch: self.config.prefetch,
             asked: first_batch.min(last),
             left: first_batch.min(last)..last,
@@ -143,7 +144,6 @@ impl<const T: usize> Loader<T> {
 pub struct Epoch<const T: usize> {
     plan: Arc<Plan<T>>,
     workers: Option<Workers<T>>,
-    device: Device,
     prefetch: usize,
     /// The first batch that the workers have not been asked for.
     asked: usize,
@@ -171,7 +171,7 @@ impl<const T: usize> Epoch<T> {
                 workers.receive(number)?
             }
         };
-        Ok(batch.to_device(&self.device)?)
+        Ok(batch.start()?)
     }
 }
 

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use candle_core::Device;
+use sconce_tensors::Uploads;
 
 use crate::augment;
-use crate::batch::Batch;
+use crate::batch::{Batch, Ready};
 use crate::dataset::{Dataset, Sample};
 use crate::error::Error;
 
@@ -26,6 +27,8 @@ pub(crate) struct Plan<const T: usize> {
     /// Samples in a batch.
     pub(crate) batch: usize,
     pub(crate) epoch: usize,
+    /// To the device that the batches are for.
+    pub(crate) uploads: Uploads,
 }
 
 impl<const T: usize> Plan<T> {
@@ -45,22 +48,22 @@ impl<const T: usize> Plan<T> {
         })
     }
 
-    /// The batch of its prepared samples, in main memory. Of several errors the first in order counts.
+    /// The batch of its prepared samples, ready for the device. Of several errors the first in order counts.
     pub(crate) fn assemble(
         &self,
         number: usize,
         samples: impl IntoIterator<Item = Result<Sample<T>, Error>>,
-    ) -> Result<Batch<T>, Error> {
+    ) -> Result<Ready<T>, Error> {
         let samples = samples.into_iter().collect::<Result<Vec<_>, _>>()?;
         let positions = self.positions(number);
         self.guarded(positions.start, || {
             let ids = positions.map(|position| self.source.dataset.id(self.order[position])).collect();
-            Ok(Batch::new(&samples, ids, (self.epoch, number), &Device::Cpu)?)
+            Ok(Batch::new(&samples, ids, (self.epoch, number), &Device::Cpu)?.ready(&self.uploads)?)
         })
     }
 
     /// A whole batch, prepared by the calling thread.
-    pub(crate) fn prepare(&self, number: usize) -> Result<Batch<T>, Error> {
+    pub(crate) fn prepare(&self, number: usize) -> Result<Ready<T>, Error> {
         self.assemble(number, self.positions(number).map(|position| self.sample(position)))
     }
 

@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::batch::Batch;
+use crate::batch::Ready;
 use crate::dataset::Sample;
 use crate::error::Error;
 use crate::plan::Plan;
@@ -20,13 +20,13 @@ pub(crate) struct Workers<const T: usize> {
     jobs: Option<Sender<Job<T>>>,
     finished: Receiver<Finished<T>>,
     /// Batches that came before their turn.
-    early: BTreeMap<usize, Result<Batch<T>, Error>>,
+    early: BTreeMap<usize, Result<Ready<T>, Error>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// A batch's number and the batch.
-type Finished<const T: usize> = (usize, Result<Batch<T>, Error>);
+type Finished<const T: usize> = (usize, Result<Ready<T>, Error>);
 
 /// One sample to prepare.
 struct Job<const T: usize> {
@@ -71,7 +71,7 @@ impl<const T: usize> Workers<T> {
     }
 
     /// Waits for the batch of this number, which was asked for before.
-    pub(crate) fn receive(&mut self, number: usize) -> Result<Batch<T>, Error> {
+    pub(crate) fn receive(&mut self, number: usize) -> Result<Ready<T>, Error> {
         loop {
             if let Some(batch) = self.early.remove(&number) {
                 return batch;

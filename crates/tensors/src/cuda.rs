@@ -18,6 +18,8 @@ pub(crate) mod channels;
 #[cfg(feature = "cuda")]
 pub(crate) mod conv;
 pub(crate) mod dropout;
+#[cfg(feature = "cuda")]
+pub(crate) mod locked;
 pub(crate) mod max_pool;
 pub(crate) mod optimiser;
 pub(crate) mod pixel_classes;

@@ -82,6 +82,7 @@ mod simd;
 mod softmax;
 pub mod testing;
 mod top_k;
+mod upload;
 mod vector_width;
 
 pub use activation::{Activation, add_relu, leaky_relu, relu};
@@ -104,4 +105,5 @@ pub use reduce::{sum_all, weighted_sum};
 pub use resize::{Corners, resize_bilinear, resize_nearest};
 pub use softmax::softmax_channels;
 pub use top_k::top_k_indices;
+pub use upload::{Upload, Uploads};
 pub use vector_width::vector_width;
