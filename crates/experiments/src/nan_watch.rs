@@ -10,7 +10,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, TensorId, Var};
 use image::RgbImage;
 use sconce_data::Batch;
-use sconce_optim::{first_not_finite, global_norm};
+use sconce_optim::{first_not_finite, squared_norm};
 use sconce_runs::{Checkpoint, Run};
 use sconce_tensors::{Findings, NonFinite, OF_CANDLE, Parameters, backward, checked, look_at_graph};
 use serde::Deserialize;
@@ -38,7 +38,7 @@ pub(crate) struct NanWatch<'a> {
     before: Vec<(Var, Tensor)>,
 }
 
-/// A step whose loss is known.
+/// A step whose loss has been asked for.
 pub(crate) struct Step<'a, const T: usize> {
     /// Before the step.
     pub(crate) at: Position,
@@ -46,8 +46,17 @@ pub(crate) struct Step<'a, const T: usize> {
     pub(crate) batch: &'a Batch<T>,
     /// What the batch's targets are.
     pub(crate) targets: [&'a str; T],
-    /// The terms of the loss by name, their sum last.
-    pub(crate) terms: &'a [(&'a str, f64)],
+    /// The terms of the loss by name, their sum first: scalars, without the graph they come from.
+    pub(crate) terms: &'a [(&'a str, Tensor)],
+}
+
+/// What a step gave.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Of the terms of the loss.
+    pub(crate) values: Vec<f64>,
+    /// None if the step is to be left out.
+    pub(crate) gradients: Option<GradStore>,
 }
 
 /// What is not finite.
@@ -72,36 +81,36 @@ impl<'a> NanWatch<'a> {
         Ok(())
     }
 
-    /// The gradients of the step's `loss`; none if the step is to be left out. `again` computes the loss of the same batch
-    /// once more.
+    /// The gradients of the step's `loss`, and the values of its terms: read once, after all has been asked for, so that a GPU is waited
+    /// for once a step. `again` computes the loss of the same batch once more.
     ///
     /// # Errors
     ///
     /// A loss or gradient that is not finite, if the run is to stop: step, images and the operation where it began are named.
-    pub(crate) fn gradients<const T: usize>(
+    pub(crate) fn outcome<const T: usize>(
         &self,
         step: &Step<T>,
         loss: Tensor,
         again: impl FnOnce() -> Result<Tensor>,
         progress: &ProgressLine,
-    ) -> Result<Option<GradStore>> {
-        let trouble = match step.terms.iter().find(|(_, value)| !value.is_finite()) {
-            Some((term, value)) => Trouble::Term(term, *value),
-            None => {
-                let gradients = backward(&loss)?;
-                if global_norm(&gradients, &self.parameters)?.is_finite() {
-                    return Ok(Some(gradients));
-                }
-                Trouble::Gradients
-            }
+    ) -> Result<Outcome> {
+        let gradients = backward(&loss)?;
+        let squares = squared_norm(&gradients, &self.parameters)?;
+        let (values, squares) = read(step.terms, &squares)?;
+        // The sum after its terms, one of which made it what it is.
+        let bad = (1..values.len()).chain([0]).find(|place| !values[*place].is_finite());
+        let trouble = match bad {
+            Some(place) => Trouble::Term(step.terms[place].0, values[place]),
+            None if squares.is_finite() => return Ok(Outcome { values, gradients: Some(gradients) }),
+            None => Trouble::Gradients,
         };
-        drop(loss); // lest the graph of the first pass take memory beside that of the second one
+        drop((loss, gradients)); // lest the graph of the first pass take memory beside that of the second one
         match self.reaction {
             OnNan::Stop => Err(self.explain(step, &trouble, again)),
             OnNan::Skip => {
                 self.before.iter().try_for_each(|(var, value)| var.set(value))?;
                 progress.note(&step.skipped(&trouble));
-                Ok(None)
+                Ok(Outcome { values, gradients: None })
             }
         }
     }
@@ -190,6 +199,15 @@ impl<'a> NanWatch<'a> {
     fn name(&self, id: TensorId) -> Option<String> {
         self.parameters.all().into_iter().find(|(_, var)| var.id() == id).map(|(name, _)| name)
     }
+}
+
+/// The terms and the number in one copy.
+fn read(terms: &[(&str, Tensor)], number: &Tensor) -> Result<(Vec<f64>, f64)> {
+    let terms = terms.iter().map(|(_, term)| term.to_dtype(DType::F64));
+    let all = terms.chain([Ok(number.clone())]).collect::<candle_core::Result<Vec<_>>>()?;
+    let mut values = Tensor::stack(&all, 0)?.to_vec1::<f64>()?;
+    let number = values.pop().unwrap_or_default();
+    Ok((values, number))
 }
 
 impl Trouble<'_> {

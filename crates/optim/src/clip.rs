@@ -10,17 +10,26 @@ use crate::number;
 /// The Euclidean norm of all gradients of the trainable parameters taken as one vector, accumulated in f64. It is not finite when any
 /// of them is not.
 pub fn global_norm(gradients: &GradStore, parameters: &Parameters) -> Result<f64> {
+    Ok(squared_norm(gradients, parameters)?.to_scalar::<f64>()?.sqrt())
+}
+
+/// The square of [`global_norm`], on the device of the gradients: there nobody waits for it.
+///
+/// # Shapes
+///
+/// Any -> scalar, f64.
+pub fn squared_norm(gradients: &GradStore, parameters: &Parameters) -> Result<Tensor> {
     let all = parameters.trainable();
     let gradients: Vec<&Tensor> = all.iter().filter_map(|(_, var)| gradients.get(var)).collect();
     #[cfg(feature = "cuda")]
     if gradients.first().is_some_and(|gradient| gradient.device().is_cuda()) {
-        // In two launches, of which one number is copied.
+        // In two launches.
         let contiguous = |gradient: &&Tensor| gradient.detach().contiguous();
         let gradients = gradients.iter().map(contiguous).collect::<Result<Vec<_>>>()?;
-        return Ok(sconce_tensors::fused_step::sum_of_squares(&gradients)?.sqrt());
+        return sconce_tensors::fused_step::sum_of_squares(&gradients);
     }
     let squares = gradients.into_iter().map(sum_of_squares).collect::<Result<Vec<f64>>>()?;
-    Ok(squares.into_iter().sum::<f64>().sqrt())
+    Tensor::new(squares.into_iter().sum::<f64>(), &Device::Cpu)
 }
 
 /// Scales all gradients by the same factor such that their [`global_norm`] is `limit` where it was more, and returns the norm they

@@ -4,7 +4,7 @@
 //! them. The learning rate is an argument of [`Optimizer::step`], so a schedule is a function of the step: a factor of the base rate,
 //! 1 where nothing is scheduled. [`Config`] and [`schedule::Config`] are the tables `[optim.…]` and `[schedule.…]` of a run. Tables
 //! `[[groups]]` ([`group::Config`]) give parameters a rate or a weight decay of their own by the beginnings of their names.
-//! [`clip_global_norm`] and [`first_not_finite`] look at all gradients before a step.
+//! [`clip_global_norm`], [`squared_norm`] and [`first_not_finite`] look at all gradients before a step.
 //!
 //! State is a map of tensors by name. An optimiser that restores it goes on bit for bit as the one that gave it would have.
 //!
@@ -42,7 +42,7 @@ pub mod schedule;
 pub mod sgd;
 mod slots;
 
-pub use clip::{clip_global_norm, first_not_finite, global_norm};
+pub use clip::{clip_global_norm, first_not_finite, global_norm, squared_norm};
 pub use optimizer::{Config, Optimizer};
 pub use plateau::Plateau;
 pub use schedule::{Schedule, Warmup};

@@ -1,7 +1,8 @@
 //! Steps of an optimiser for all parameters on a GPU at once, and the norm of their gradients.
 
-use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::DevicePtr;
+use candle_core::cuda_backend::{CudaDevice, CudaStorage};
+use candle_core::op::BackpropOp;
 use candle_core::{Device, Result, Storage, Tensor, Var, bail};
 
 use crate::cuda::card::{Card, pointer};
@@ -57,11 +58,15 @@ pub fn step(rule: Rule, updates: &[Update]) -> Result<()> {
 
 /// The sum of the squares of all elements of all tensors, which are f32, contiguous and on one GPU; accumulated in f64.
 ///
+/// # Shapes
+///
+/// At least one tensor of any shape -> scalar, f64, on their GPU.
+///
 /// # Errors
 ///
 /// Tensors that are not so.
-pub fn sum_of_squares(tensors: &[Tensor]) -> Result<f64> {
-    let Some(first) = tensors.first() else { return Ok(0.0) };
+pub fn sum_of_squares(tensors: &[Tensor]) -> Result<Tensor> {
+    let Some(first) = tensors.first() else { bail!("{NAME}: no tensors to sum the squares of") };
     let slot = |tensor: &Tensor| {
         let gradient = start_of(tensor, first.device())?;
         Ok(Slot { values: 0, gradient, memory: [0; 2], count: tensor.elem_count(), own: Own::default() })
@@ -72,7 +77,8 @@ pub fn sum_of_squares(tensors: &[Tensor]) -> Result<f64> {
     let place = sum.device_ptr(&device.cuda_stream()).0;
     // SAFETY: the tensors have been seen to have so many contiguous floats on this device; `sum` is one double.
     unsafe { optimiser::sum_of_squares(&Card(device), &slots, place) }?;
-    Ok(device.clone_dtoh(&sum)?[0])
+    let storage = Storage::Cuda(CudaStorage::wrap_cuda_slice(sum, device.clone()));
+    Ok(Tensor::from_storage(storage, (), BackpropOp::none(), false))
 }
 
 fn card_of(device: &Device) -> Result<&CudaDevice> {

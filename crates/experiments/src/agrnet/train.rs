@@ -18,7 +18,7 @@ use super::{Config, Faces, evaluate, for_inference};
 use crate::cli::TrainArguments;
 use crate::gallery::Wanted;
 use crate::interrupt::Interrupt;
-use crate::nan_watch::{NanWatch, Step};
+use crate::nan_watch::{NanWatch, Outcome, Step};
 use crate::position::Position;
 use crate::progress::ProgressLine;
 use crate::provenance;
@@ -122,10 +122,10 @@ fn train(
             let batch = batch?;
             let lr = config.optim.lr() * state.schedule.factor(state.at.step);
             watch.begin()?;
-            let (loss, values) = losses(&network, &batch, &config.loss)?;
-            let step = Step { at: state.at, lr, batch: &batch, targets: TARGETS, terms: &named(values) };
+            let (loss, terms) = losses(&network, &batch, &config.loss)?;
+            let step = Step { at: state.at, lr, batch: &batch, targets: TARGETS, terms: &terms };
             let again = || Ok(losses(&network, &batch, &config.loss)?.0);
-            let gradients = watch.gradients(&step, loss, again, &progress)?;
+            let Outcome { values, gradients } = watch.outcome(&step, loss, again, &progress)?;
             match &gradients {
                 Some(gradients) => state.optimizer.step(gradients, lr)?,
                 None => state.at.skipped += 1,
@@ -166,26 +166,24 @@ fn train(
 /// What the targets of a batch are.
 const TARGETS: [&str; 2] = ["labels", "edges"];
 
-/// The loss of one batch, and the values of total, parsing, edge, boundary and distance.
+/// The loss of one batch, and its terms by name, the sum first.
 pub(super) fn losses(
     network: &Agrnet,
     batch: &Batch<2>,
     config: &loss::Config,
-) -> Result<(Tensor, [f64; 5])> {
+) -> Result<(Tensor, [(&'static str, Tensor); 5])> {
     let [labels, edges] = &batch.targets;
     let output = network.forward_t(&normalize(&batch.image)?, true)?;
     let Terms { total, parsing, edge, boundary, distance } =
         loss::agrnet(&output.logits, &output.initial, &output.edge, &output.vertices, labels, edges, config)?;
-    let mut values = [0.0; 5];
-    for (value, term) in values.iter_mut().zip([&total, &parsing, &edge, &boundary, &distance]) {
-        *value = f64::from(term.to_scalar::<f32>()?);
-    }
-    Ok((total, values))
-}
-
-/// The terms by name, the sum last.
-fn named([total, parsing, edge, boundary, distance]: [f64; 5]) -> [(&'static str, f64); 5] {
-    [("parsing", parsing), ("edge", edge), ("boundary", boundary), ("distance", distance), ("total", total)]
+    let named = [
+        ("total", total.detach()),
+        ("parsing", parsing.detach()),
+        ("edge", edge.detach()),
+        ("boundary", boundary.detach()),
+        ("distance", distance.detach()),
+    ];
+    Ok((total, named))
 }
 
 /// In the order of the columns of epochs.tsv.

@@ -19,7 +19,7 @@ use super::{CLASSES, Config};
 use crate::cli::TrainArguments;
 use crate::gallery::Wanted;
 use crate::interrupt::Interrupt;
-use crate::nan_watch::{NanWatch, Step};
+use crate::nan_watch::{NanWatch, Outcome, Step};
 use crate::position::Position;
 use crate::progress::ProgressLine;
 use crate::provenance;
@@ -118,11 +118,11 @@ fn train(
             let lr = config.optim.lr() * state.schedule.factor(state.at.step);
             watch.begin()?;
             let (loss, logits) = forward(&network, &batch, &config.loss)?;
-            let value = f64::from(loss.to_scalar::<f32>()?);
-            let terms = [(config.loss.name(), value)];
+            let terms = [(config.loss.name(), loss.detach())];
             let step = Step { at: state.at, lr, batch: &batch, targets: ["mask"], terms: &terms };
             let again = || Ok(forward(&network, &batch, &config.loss)?.0);
-            let gradients = watch.gradients(&step, loss, again, &progress)?;
+            let Outcome { values, gradients } = watch.outcome(&step, loss, again, &progress)?;
+            let value = values[0];
             match &gradients {
                 Some(gradients) => {
                     state.optimizer.step(gradients, lr)?;

@@ -43,9 +43,10 @@ impl Place {
         watch.begin()?;
         let mut at = Position::default();
         at.step = 6;
-        let terms = [("root", 0.0), ("total", 0.0)];
+        let zero = || Tensor::new(0f32, &Device::Cpu).unwrap();
+        let terms = [("total", zero()), ("root", zero())];
         let step = Step { at, lr: 0.1, batch: &self.batch, targets: ["labels"], terms: &terms };
-        watch.gradients(&step, self.loss()?, again, &ProgressLine::new(1, 1, 0))
+        Ok(watch.outcome(&step, self.loss()?, again, &ProgressLine::new(1, 1, 0))?.gradients)
     }
 
     fn statistics(&self) -> Vec<Vec<f32>> {
@@ -95,11 +96,11 @@ fn an_operation_of_candle_is_found_where_it_makes_the_first_nan() {
     let (_, findings) = checked(|| look_at_graph(&forward(false).unwrap()));
     assert_eq!(findings.operation, None);
 
-    let terms = [("total", f64::NAN)];
+    let terms = [("total", forward(true).unwrap().detach())];
     let step =
         Step { at: Position::default(), lr: 0.1, batch: &place.batch, targets: ["labels"], terms: &terms };
     let watch = NanWatch::new(&place.run, &place.parameters, OnNan::Stop);
-    let told = watch.gradients(&step, forward(true).unwrap(), || forward(true), &ProgressLine::new(1, 1, 0));
+    let told = watch.outcome(&step, forward(true).unwrap(), || forward(true), &ProgressLine::new(1, 1, 0));
     let message = told.expect_err("an error").to_string();
     let line = "`operation of candle` of the forward pass: NaN at [0, 0, 1, 2] of its result [2, 2, 4, 5], after stem.";
     assert!(message.contains(line) && message.contains("what it was made of was finite"), "{message}");

@@ -19,7 +19,7 @@ use super::{Config, Labelled, Watched, colours, evaluate, labels};
 use crate::cli::TrainArguments;
 use crate::gallery::Wanted;
 use crate::interrupt::Interrupt;
-use crate::nan_watch::{NanWatch, Step};
+use crate::nan_watch::{NanWatch, Outcome, Step};
 use crate::position::Position;
 use crate::progress::ProgressLine;
 use crate::provenance;
@@ -119,21 +119,20 @@ fn train(
             let batch = batch?;
             let lr = config.optim.lr() * state.schedule.factor(state.at.step);
             watch.begin()?;
-            let (loss, [total, main, auxiliary]) = losses(&network, &batch, config)?;
-            let terms = [("main", main), ("auxiliary", auxiliary), ("total", total)];
+            let (loss, terms) = losses(&network, &batch, config)?;
             let step = Step { at: state.at, lr, batch: &batch, targets: ["labels"], terms: &terms };
             let again = || Ok(losses(&network, &batch, config)?.0);
-            let gradients = watch.gradients(&step, loss, again, &progress)?;
+            let Outcome { values, gradients } = watch.outcome(&step, loss, again, &progress)?;
             match &gradients {
                 Some(gradients) => {
                     state.optimizer.step(gradients, lr)?;
-                    tally.add(total);
+                    tally.add(values[0]);
                 }
                 None => state.at.skipped += 1,
             }
             state.at.advance();
-            let cost = progress.step(batch.ids.len(), batch.waited, total, lr);
-            record.step(&state.at, &[lr, total, main, auxiliary, state.at.skipped as f64], cost)?;
+            let cost = progress.step(batch.ids.len(), batch.waited, values[0], lr);
+            record.step(&state.at, &[&[lr], &values[..], &[state.at.skipped as f64]].concat(), cost)?;
             if let Some(gradients) = &gradients {
                 record.histograms(&state.at, batches, &state.parameters, gradients)?;
             }
@@ -170,24 +169,24 @@ fn begin(config: &Config, run: &Run, state: &mut State) -> Result<Tally> {
     Ok(Tally::default())
 }
 
-/// The loss of one batch, and the values of the whole, of the main head's and of the auxiliary head's loss before its weight.
-pub(super) fn losses(network: &Network, batch: &Batch<1>, config: &Config) -> Result<(Tensor, [f64; 3])> {
+/// The loss of one batch, and by name the whole and the losses of the main and of the auxiliary head before its weight.
+pub(super) fn losses(
+    network: &Network,
+    batch: &Batch<1>,
+    config: &Config,
+) -> Result<(Tensor, [(&'static str, Tensor); 3])> {
     let [labels] = &batch.targets;
     let output = network.forward_t(&normalize(&batch.image)?, true)?;
     let main = classes(&output.logits, labels, &config.loss)?;
-    let value = |loss: &Tensor| Ok::<f64, anyhow::Error>(f64::from(loss.to_scalar::<f32>()?));
-    match (&output.aux, config.auxiliary_loss) {
+    let (total, auxiliary) = match (&output.aux, config.auxiliary_loss) {
         (Some(scores), Some(weight)) if weight > 0.0 => {
             let auxiliary = classes(scores, labels, &config.loss)?;
-            let total = (&main + (&auxiliary * weight)?)?;
-            let values = [value(&total)?, value(&main)?, value(&auxiliary)?];
-            Ok((total, values))
+            ((&main + (&auxiliary * weight)?)?, auxiliary)
         }
-        _ => {
-            let main_value = value(&main)?;
-            Ok((main, [main_value, main_value, 0.0]))
-        }
-    }
+        _ => (main.clone(), main.zeros_like()?),
+    };
+    let named = [("total", total.detach()), ("main", main.detach()), ("auxiliary", auxiliary.detach())];
+    Ok((total, named))
 }
 
 /// Scores the held-out images at their own sizes with the network as it is now: the mean of their losses, and all pixels' counts.
