@@ -6,8 +6,8 @@
 //! * `build.rs` compiles the kernels to PTX, which the driver turns into code when a kernel is used for the first time.
 //! * Sums have an order that depends on shapes alone, and nothing is added by atomic operations: the same arguments give the
 //!   same bits on the same card.
-//! * Without a form here, and so an error that names the operation: the nodes of [`recompute`](crate::recompute). Layers in a row
-//!   ([`conv_norms`](crate::conv_norms)) run one by one. Types other than f32 are refused.
+//! * Layers in a row ([`conv_norms`](crate::conv_norms)) run one by one, and a block that runs again
+//!   ([`recompute`](crate::recompute)) reads a copy of its input. Types other than f32 are refused.
 //! * All work of a device goes to one stream of the calling thread: a network belongs to one thread.
 
 pub(crate) mod batch_norm;

@@ -11,9 +11,8 @@
 //!   their number. Sums of products do differ, within rounding, between processors with vectors of different
 //!   widths; the environment variable `SCONCE_LANES` makes one behave as a lesser one (see [`vector_width`]): 8 forbids
 //!   AVX-512, 4 also AVX2, another value is an error.
-//! * With the feature `cuda` they run on NVIDIA GPUs too, in f32, on tensors that lie there. [`recompute`] has no form there
-//!   yet: it is an error that names the operation, and [`conv_norms`] runs its layers one by one. No such operation has been run on
-//!   a card so far: their kernels are held against the CPU forms by an emulation in the tests, cuDNN's convolutions by nothing.
+//! * With the feature `cuda` they run on NVIDIA GPUs too, in f32, on tensors that lie there; [`conv_norms`] runs its layers one by one
+//!   there. No such operation has been run on a card so far: their kernels are held against the CPU forms by an emulation in the tests, cuDNN's convolutions by nothing.
 //! * Sums over many pixels run in f64, or in f32 over short runs only.
 //! * Bad shapes, types and values are errors that name them.
 //! * Nothing random happens without a seed.

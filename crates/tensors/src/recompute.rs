@@ -7,9 +7,9 @@ mod tests;
 
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{
-    CpuStorage, CustomOp2, CustomOp3, DType, Device, Layout, Result, Shape, Tensor, Var, bail,
-};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Error, Layout, Result, Shape, Tensor, Var, bail};
+#[cfg(feature = "cuda")]
+use candle_core::{CudaStorage, Storage, backend::BackendStorage};
 use serde::Deserialize;
 
 use crate::gradients::{backward_from, collect_id};
@@ -95,8 +95,11 @@ pub fn recompute<const N: usize>(
     let block = move |inputs: &[Tensor]| block(std::array::from_fn(|i| inputs[i].clone()));
     let node = Node { block: Box::new(block), effects, result: Mutex::new(Some(result.detach())) };
     drop(result);
+    let Some(device) = inputs.first().map(Tensor::device) else {
+        bail!("{NAME}: a block takes one or two inputs, not 0")
+    };
     // The node is part of the graph because of it, whether or not gradients flow to the inputs.
-    let marker = Var::zeros((), DType::F32, &Device::Cpu)?;
+    let marker = Var::zeros((), DType::F32, device)?;
     match inputs.as_slice() {
         [x] => x.apply_op2(&marker, node),
         [x, y] => x.apply_op3(y, &marker, node),
@@ -118,10 +121,24 @@ struct Node {
 }
 
 impl Node {
-    fn value(&self) -> Result<(CpuStorage, Shape)> {
+    fn value(&self) -> Result<Tensor> {
         let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(result) = result else { bail!("{NAME}: the result was taken before") };
+        result.ok_or_else(|| Error::Msg(format!("{NAME}: the result was taken before")))
+    }
+
+    fn value_on_host(&self) -> Result<(CpuStorage, Shape)> {
+        let result = self.value()?;
         Ok((CpuStorage::F32(result.flatten_all()?.to_vec1()?), result.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn value_on_card(&self) -> Result<(CudaStorage, Shape)> {
+        let result = self.value()?.force_contiguous()?;
+        let (storage, layout) = result.storage_and_layout();
+        let Storage::Cuda(storage) = &*storage else {
+            bail!("{NAME}: the block's result is not on the GPU of its input")
+        };
+        Ok((storage.try_clone(layout)?, layout.shape().clone()))
     }
 
     /// The gradients for the inputs; those of variables are collected.
@@ -153,7 +170,18 @@ impl CustomOp2 for Node {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.value()
+        self.value_on_host()
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.value_on_card()
     }
 
     fn bwd(
@@ -181,7 +209,20 @@ impl CustomOp3 for Node {
         _: &CpuStorage,
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        self.value()
+        self.value_on_host()
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.value_on_card()
     }
 
     fn bwd(

@@ -71,13 +71,11 @@ fn fill<T: WithDType + DeviceRepr + ValidAsZeroBits>(
     let Storage::Cpu(storage) = &*storage else { bail!("{NAME}: the tensor must be in main memory") };
     let values = host::slice::<T>(storage, layout, NAME)?;
     let found = lock(free).get_mut(&values.len()).and_then(Vec::pop);
-    let mut memory = match found {
-        Some(memory) => memory,
-        // SAFETY: bytes of page-locked memory may have any value, and so may these types; all are written below.
-        None => {
-            unsafe { card.cuda_stream().context().alloc_pinned::<T>(values.len()) }.map_err(Error::wrap)?
-        }
+    let new = || {
+        // SAFETY: page-locked memory may hold any bytes, and so may these types; all are written below.
+        unsafe { card.cuda_stream().context().alloc_pinned::<T>(values.len()) }.map_err(Error::wrap)
     };
+    let mut memory = found.map_or_else(new, Ok)?;
     // This waits for the last copy from it.
     memory.as_mut_slice().map_err(Error::wrap)?.copy_from_slice(values);
     Ok(memory)

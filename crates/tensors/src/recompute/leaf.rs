@@ -8,9 +8,9 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var};
 pub(super) enum Leaf<'a> {
     /// Gradients end there anyway, or none is asked for.
     End(Tensor),
-    /// A variable with the input's values.
+    /// A variable with a copy of the input's values, as always on a GPU.
     Variable(Var),
-    /// The same with the input's memory, which returns to it in the end.
+    /// One with the input's memory, which returns to it in the end.
     Lent { owner: &'a Tensor, variable: Var },
 }
 

@@ -1,7 +1,7 @@
 use super::*;
-use crate::testing::{fill, hashed_signed};
+use crate::testing::{devices, fill, hashed_signed};
 use crate::{ConvNorm, ConvNormConfig, Dropout, Parameters, PoolConfig, backward, dropout, max_pool2d, relu};
-use candle_core::{DType, ModuleT};
+use candle_core::{DType, Device, ModuleT};
 use candle_nn::VarBuilder;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -35,24 +35,25 @@ const HALVE: PoolConfig = PoolConfig { kernel: 2, stride: 2, padding: 0, ceil_mo
 /// Two steps through a block with one input, and one with two of which one is used outside, too: all results, gradients and
 /// buffers.
 fn steps(
+    device: &Device,
     memory: Memory,
     (n, c, h, w): (usize, usize, usize, usize),
     train: bool,
 ) -> Result<Vec<(String, Vec<f32>)>> {
-    let parameters = Parameters::new(5, &Device::Cpu);
+    let parameters = Parameters::new(5, device);
     let vb = parameters.builder();
     let (stem, inner) = (Layers::new(c, vb.pp("stem"))?, Layers::new(4, vb.pp("inner"))?);
     let outer = Layers::new(8, vb.pp("outer"))?;
     fill(&parameters)?;
     let mut found = Vec::new();
     for step in 0..2 {
-        let image = hashed_signed(&format!("image {step}"), (n, c, h, w), 1.0);
+        let image = hashed_signed(&format!("image {step}"), (n, c, h, w), 1.0).to_device(device)?;
         let (stem, inner, outer) = (stem.clone(), inner.clone(), outer.clone());
         let x = memory.run([image], move |[x]| stem.forward_t(&x, train))?;
         let y = memory.run([max_pool2d(&x, HALVE)?], move |[x]| inner.forward_t(&x, train))?;
         let y = crate::resize_nearest(&y, (h, w))?;
         let z = memory.run([x, y], move |[x, y]| outer.forward_t(&Tensor::cat(&[x, y], 1)?, train))?;
-        let loss = (&z * hashed_signed("weights", z.shape(), 1.0))?.sum_all()?;
+        let loss = (&z * hashed_signed("weights", z.shape(), 1.0).to_device(device)?)?.sum_all()?;
         let gradients = backward(&loss)?;
         found.push((format!("result {step}"), z.flatten_all()?.to_vec1()?));
         for (name, variable) in parameters.trainable() {
@@ -83,7 +84,10 @@ proptest! {
         n in 1usize..3, c in 1usize..5, h in 4usize..14, w in 4usize..14, train: bool,
     ) {
         let shape = (n, c, h, w);
-        assert_same(&steps(Memory::Recompute, shape, train)?, &steps(Memory::Plain, shape, train)?);
+        for device in devices() {
+            let [recomputed, plain] = [Memory::Recompute, Memory::Plain].map(|memory| steps(&device, memory, shape, train));
+            assert_same(&recomputed?, &plain?);
+        }
     }
 }
 
