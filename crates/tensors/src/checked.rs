@@ -10,7 +10,7 @@ use std::fmt;
 use candle_core::backprop::GradStore;
 use candle_core::{CustomOp1, CustomOp2, CustomOp3, DType, Result, Tensor, TensorId};
 
-use crate::{gradients, recompute};
+use crate::{gradients, profile, recompute};
 
 /// Runs `work` and looks at the result of every operation of this crate in it, forward and [`backward`](crate::backward),
 /// for NaN and infinities.
@@ -136,7 +136,7 @@ pub fn look_at_graph(loss: &Tensor) -> Result<()> {
 }
 
 /// Looks at the result of an operation if a search is under way.
-pub(crate) fn look<'a>(
+fn look<'a>(
     operation: &'static str,
     inputs: impl IntoIterator<Item = &'a Tensor>,
     result: &Tensor,
@@ -252,7 +252,7 @@ fn index(place: usize, dims: &[usize]) -> Vec<usize> {
     index
 }
 
-/// candle's `apply_op…`, seen by [`checked`], and without a graph where [`recompute`](crate::recompute()) keeps none.
+/// candle's `apply_op…`, seen by [`checked`] and [`profiled`](crate::profiled), and without a graph where [`recompute`](crate::recompute()) keeps none.
 pub(crate) trait Watched {
     fn watched_op1<C: CustomOp1 + Send + Sync + 'static>(&self, op: C) -> Result<Tensor>;
     fn watched_op1_no_bwd<C: CustomOp1>(&self, op: &C) -> Result<Tensor>;
@@ -272,26 +272,22 @@ impl Watched for Tensor {
         if recompute::nothing_is_kept() {
             return self.watched_op1_no_bwd(&op);
         }
-        let (name, y) = (op.name(), self.apply_op1(op)?);
-        look(name, [self], &y).and(Ok(y))
+        seen(op.name(), &[self], || self.apply_op1(op))
     }
 
     fn watched_op1_no_bwd<C: CustomOp1>(&self, op: &C) -> Result<Tensor> {
-        let y = self.apply_op1_no_bwd(op)?;
-        look(op.name(), [self], &y).and(Ok(y))
+        seen(op.name(), &[self], || self.apply_op1_no_bwd(op))
     }
 
     fn watched_op2<C: CustomOp2 + Send + Sync + 'static>(&self, b: &Tensor, op: C) -> Result<Tensor> {
         if recompute::nothing_is_kept() {
             return self.watched_op2_no_bwd(b, &op);
         }
-        let (name, y) = (op.name(), self.apply_op2(b, op)?);
-        look(name, [self, b], &y).and(Ok(y))
+        seen(op.name(), &[self, b], || self.apply_op2(b, op))
     }
 
     fn watched_op2_no_bwd<C: CustomOp2>(&self, b: &Tensor, op: &C) -> Result<Tensor> {
-        let y = self.apply_op2_no_bwd(b, op)?;
-        look(op.name(), [self, b], &y).and(Ok(y))
+        seen(op.name(), &[self, b], || self.apply_op2_no_bwd(b, op))
     }
 
     fn watched_op3<C: CustomOp3 + Send + Sync + 'static>(
@@ -303,12 +299,20 @@ impl Watched for Tensor {
         if recompute::nothing_is_kept() {
             return self.watched_op3_no_bwd(b, c, &op);
         }
-        let (name, y) = (op.name(), self.apply_op3(b, c, op)?);
-        look(name, [self, b, c], &y).and(Ok(y))
+        seen(op.name(), &[self, b, c], || self.apply_op3(b, c, op))
     }
 
     fn watched_op3_no_bwd<C: CustomOp3>(&self, b: &Tensor, c: &Tensor, op: &C) -> Result<Tensor> {
-        let y = self.apply_op3_no_bwd(b, c, op)?;
-        look(op.name(), [self, b, c], &y).and(Ok(y))
+        seen(op.name(), &[self, b, c], || self.apply_op3_no_bwd(b, c, op))
     }
+}
+
+/// The result of an operation, at which a search looks and of which a profile takes the time.
+pub(crate) fn seen(
+    operation: &'static str,
+    inputs: &[&Tensor],
+    apply: impl FnOnce() -> Result<Tensor>,
+) -> Result<Tensor> {
+    let y = profile::timed(operation, inputs, apply)?;
+    look(operation, inputs.iter().copied(), &y).and(Ok(y))
 }

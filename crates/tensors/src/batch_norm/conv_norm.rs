@@ -12,7 +12,7 @@ use candle_core::{
 use super::channel::{self, Affine, Moments};
 use super::{BatchNorm, Gradients, Planes, normalized};
 use crate::activation::{Activation, Curve, Identity, Leaky, Relu, add_relu, rectified_gradient};
-use crate::checked::{Watched, look};
+use crate::checked::{Watched, seen};
 use crate::conv::{Forward, Geometry, InputGradient, WeightGradient};
 use crate::gradients::collect;
 use crate::recompute::nothing_is_kept;
@@ -106,13 +106,14 @@ fn fused(
         convolved: Mutex::new(None),
     };
     let (x, scale) = (x.contiguous()?, &norm.weight);
-    let y = match (residual.map(Tensor::contiguous).transpose()?, tracked) {
-        (None, true) => x.apply_op2(scale, op)?,
-        (None, false) => x.apply_op2_no_bwd(scale, &op)?,
-        (Some(residual), true) => x.apply_op3(scale, &residual, op)?,
-        (Some(residual), false) => x.apply_op3_no_bwd(scale, &residual, &op)?,
-    };
-    look(NAME, parts.into_iter().flatten(), &y)?;
+    let residual = residual.map(Tensor::contiguous).transpose()?;
+    let parts: Vec<&Tensor> = parts.into_iter().flatten().collect();
+    let y = seen(NAME, &parts, || match (&residual, tracked) {
+        (None, true) => x.apply_op2(scale, op),
+        (None, false) => x.apply_op2_no_bwd(scale, &op),
+        (Some(residual), true) => x.apply_op3(scale, residual, op),
+        (Some(residual), false) => x.apply_op3_no_bwd(scale, residual, &op),
+    })?;
     if first {
         norm.update(&moments, y.elem_count() / scale.elem_count())?;
     }

@@ -8,7 +8,7 @@ mod tests;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, ModuleT, Result, Shape, Tensor, bail};
 
 use super::conv_norm::is_leaf;
-use crate::checked::look;
+use crate::checked::seen;
 use crate::recompute::nothing_is_kept;
 use crate::{ConvNorm, host};
 pub use beside::Beside;
@@ -50,11 +50,10 @@ pub fn conv_norms(layers: &[&ConvNorm], x: &Tensor, beside: Option<Beside>, trai
     let node = Node { links, placement: detached.map(|(placement, _)| placement) };
     // A variable, if only gradients of variables are asked for, makes the node part of the graph.
     let marker = parameters().find(|tensor| tensor.is_variable()).unwrap_or(&first.conv.weight);
-    let y = match &beside {
-        None => x.apply_op2(marker, node)?,
-        Some((_, beside)) => x.apply_op3(beside, marker, node)?,
-    };
-    look(NAME, parts().chain(parameters()), &y).and(Ok(y))
+    seen(NAME, &parts().chain(parameters()).collect::<Vec<_>>(), || match &beside {
+        None => x.apply_op2(marker, node),
+        Some((_, beside)) => x.apply_op3(beside, marker, node),
+    })
 }
 
 const NAME: &str = "convolutions with batch norm";

@@ -7,7 +7,7 @@ use candle_core::{
 use super::conv_norm::is_leaf;
 use super::{BatchNorm, EPSILON, MOMENTUM};
 use crate::activation::{add_relu, rectified_gradient};
-use crate::checked::{Watched, look};
+use crate::checked::{Watched, seen};
 use crate::cuda::batch_norm::{self, Norm};
 use crate::cuda::card::{Card, filled, pointer};
 use crate::cuda::channels::Channels;
@@ -29,23 +29,22 @@ pub(super) fn normalize(
     let moments = once(|| if train { batch_moments(norm, x) } else { running_moments(norm) })?;
     let (weight, bias, affine) = (&norm.weight, &norm.bias, Affine { curve, train, moments });
     match residual {
-        None => {
-            let y = x.apply_op3(weight, bias, Normalize(affine))?;
-            look(NAME, [x, weight, bias], &y).and(Ok(y))
-        }
+        None => seen(NAME, &[x, weight, bias], || x.apply_op3(weight, bias, Normalize(affine))),
         Some(residual) if is_leaf(bias) && residual.dims() == x.dims() => {
             let residual = residual.contiguous()?;
             let op = NormalizeAdd { affine, bias: bias.clone() };
-            let y = x.apply_op3(weight, &residual, op)?;
-            look(NAME, [x, weight, bias, &residual], &y).and(Ok(y))
+            seen(NAME, &[x, weight, bias, &residual], || x.apply_op3(weight, &residual, op))
         }
-        Some(residual) => add_relu(&x.apply_op3(weight, bias, Normalize(affine))?, residual),
+        Some(residual) => {
+            let y = seen(NAME, &[x, weight, bias], || x.apply_op3(weight, bias, Normalize(affine)))?;
+            add_relu(&y, residual)
+        }
     }
 }
 
 /// Those of the batch, (3, C), towards which the running statistics move.
 fn batch_moments(norm: &BatchNorm, x: &Tensor) -> Result<Tensor> {
-    let moments = x.detach().apply_op1_no_bwd(&BatchMoments)?;
+    let moments = x.detach().watched_op1_no_bwd(&BatchMoments)?;
     let count = (x.elem_count() / norm.weight.elem_count()) as f64;
     norm.running_mean.inplace_op2(&moments, &MoveTowards { row: 0, scale: 1.0 })?;
     norm.running_var.inplace_op2(&moments, &MoveTowards { row: 1, scale: count / (count - 1.0) })?;

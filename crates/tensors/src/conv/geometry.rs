@@ -82,6 +82,11 @@ impl Geometry {
         })
     }
 
+    /// Of any pass, by definition.
+    pub(crate) fn multiply_adds(&self) -> u64 {
+        (self.batch * self.groups * self.outputs * self.terms() * self.output_pixels()) as u64
+    }
+
     /// Checks the shapes of the arguments of a transposed convolution against each other. The result is the geometry
     /// of the convolution whose gradient for the input it is: from the transposed convolution's output to its input.
     pub(crate) fn of_transposed(

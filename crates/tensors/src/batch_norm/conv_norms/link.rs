@@ -9,7 +9,7 @@ use super::NAME;
 use crate::activation::{Activation, Curve, Identity, Leaky, Relu};
 use crate::batch_norm::channel::Moments;
 use crate::batch_norm::{BatchNorm, EPSILON, Gradients, Planes, normalized};
-use crate::checked::{Watched, look};
+use crate::checked::{Watched, seen};
 use crate::conv::{Forward, Geometry, InputGradient, WeightGradient};
 use crate::gradients::collect;
 use crate::{Conv2d, ConvNorm, host};
@@ -56,8 +56,8 @@ impl Link {
 
     /// The layer's result, without a graph.
     pub(super) fn normalised(&self) -> Result<Tensor> {
-        let y = Tensor::from_vec(self.values()?, self.shape.clone(), &Device::Cpu)?;
-        look(NAME, self.layer.variables(), &y).and(Ok(y))
+        let make = || Tensor::from_vec(self.values()?, self.shape.clone(), &Device::Cpu);
+        seen(NAME, &self.layer.variables(), make)
     }
 
     /// The values of the layer's result.
