@@ -1,5 +1,5 @@
-//! Timing of the published networks, of single convolutions and of the dense CRF: alone, beside PyTorch and pydensecrf, against the limits of the machine,
-//! and as images grow.
+//! Timing of the published networks, of single convolutions and of the dense CRF: alone, operation by operation, beside PyTorch and
+//! pydensecrf, against the limits of the machine, and as images grow.
 //!
 //! Each case runs in a process of its own, so that its peak of memory is its own.
 
@@ -11,6 +11,7 @@ mod limits;
 mod network;
 mod peer;
 mod process;
+mod profile;
 mod timing;
 
 use anyhow::{Result, bail};
@@ -27,6 +28,14 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     }
     if arguments.limits && arguments.device.name() != DeviceName::Cpu {
         bail!("--limits are those of the processor: leave out --cuda and --device");
+    }
+    if arguments.profile {
+        let named =
+            if arguments.case.is_empty() { &["train/agrnet".to_owned()] } else { &arguments.case[..] };
+        return profile::run(
+            &case::matching(named, [Case::published(), Case::full(), Case::growing()].concat())?,
+            arguments,
+        );
     }
     if arguments.growth {
         return growth::run(&case::matching(&arguments.case, Case::growing())?, arguments);
@@ -57,6 +66,10 @@ fn here(arguments: &BenchArguments) -> Result<()> {
     let all = [Case::published(), Case::full(), Case::crf(), Case::growing()].concat();
     let device = arguments.device.open()?;
     case::matching(&arguments.case, all)?.iter().try_for_each(|case| {
+        if arguments.profile {
+            println!("{}", case.profile(arguments.seconds, &device)?);
+            return Ok(());
+        }
         println!("{}", case.measure(arguments.seconds, &device)?.to_json()?);
         Ok(())
     })

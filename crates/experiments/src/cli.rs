@@ -312,6 +312,10 @@ pub(crate) struct BenchArguments {
     /// Hold single operations against what this machine's arithmetic and memory can do at most
     #[arg(long, conflicts_with_all = ["peer", "growth"])]
     pub(crate) limits: bool,
+    /// The ten heaviest operations of a training step or a prediction, each against what the machine or the GPU can do at most [default
+    /// case: train/agrnet]
+    #[arg(long, conflicts_with_all = ["peer", "growth", "limits"])]
+    pub(crate) profile: bool,
     /// Time and memory per pixel of training steps and predictions from 128 to 1024 pixels square
     #[arg(long, conflicts_with = "peer")]
     pub(crate) growth: bool,

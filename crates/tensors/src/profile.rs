@@ -36,10 +36,12 @@ pub fn profiled<T>(device: &Device, work: impl FnOnce() -> T) -> (T, Vec<Spent>)
 }
 
 /// What all calls of an operation took in one of the passes.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Spent {
     /// Its name.
     pub operation: &'static str,
+    /// A convolution's kernel and channels, the last one's where an operation has several; empty for other operations.
+    pub form: String,
     /// Whether in the backward pass.
     pub backward: bool,
     /// How often it ran.
@@ -59,7 +61,7 @@ thread_local! {
 
 struct Profile {
     device: Device,
-    spent: BTreeMap<(&'static str, bool), Spent>,
+    spent: BTreeMap<(&'static str, String, bool), Spent>,
     /// The operations under way, the innermost last.
     open: Vec<Open>,
 }
@@ -68,6 +70,7 @@ struct Open {
     start: Instant,
     /// Seconds of operations inside.
     inside: f64,
+    form: String,
     multiply_adds: u64,
 }
 
@@ -92,17 +95,18 @@ pub(crate) fn timed(
     let result = apply();
     let backward = gradients::pass_is_running();
     PROFILE.with_borrow_mut(|profile| match profile {
-        Some(profile) => profile.end((operation, backward), inputs, result.as_ref().ok()),
+        Some(profile) => profile.end(operation, backward, inputs, result.as_ref().ok()),
         None => Ok(()),
     })?;
     result
 }
 
-/// Counts multiply-adds of the operation under way.
-pub(crate) fn count(multiply_adds: u64) {
+/// Counts multiply-adds of the operation under way, and tells its form.
+pub(crate) fn count(multiply_adds: u64, form: impl FnOnce() -> String) {
     PROFILE.with_borrow_mut(|profile| {
         if let Some(open) = profile.as_mut().and_then(|profile| profile.open.last_mut()) {
             open.multiply_adds += multiply_adds;
+            open.form = form();
         }
     });
 }
@@ -110,13 +114,19 @@ pub(crate) fn count(multiply_adds: u64) {
 impl Profile {
     fn begin(&mut self) -> Result<bool> {
         self.device.synchronize()?;
-        self.open.push(Open { start: Instant::now(), inside: 0.0, multiply_adds: 0 });
+        self.open.push(Open { start: Instant::now(), inside: 0.0, form: String::new(), multiply_adds: 0 });
         Ok(true)
     }
 
     /// Notes the innermost operation; one that failed has no result.
-    fn end(&mut self, key: (&'static str, bool), inputs: &[&Tensor], result: Option<&Tensor>) -> Result<()> {
-        let Some(Open { start, inside, multiply_adds }) = self.open.pop() else { return Ok(()) };
+    fn end(
+        &mut self,
+        operation: &'static str,
+        backward: bool,
+        inputs: &[&Tensor],
+        result: Option<&Tensor>,
+    ) -> Result<()> {
+        let Some(Open { start, inside, form, multiply_adds }) = self.open.pop() else { return Ok(()) };
         let Some(result) = result else { return Ok(()) };
         self.device.synchronize()?;
         let seconds = start.elapsed().as_secs_f64();
@@ -124,9 +134,15 @@ impl Profile {
             outer.inside += seconds;
         }
         let bytes = |tensor: &&Tensor| (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64;
-        let nothing =
-            Spent { operation: key.0, backward: key.1, calls: 0, seconds: 0.0, bytes: 0, multiply_adds: 0 };
-        let spent = self.spent.entry(key).or_insert(nothing);
+        let spent = self.spent.entry((operation, form.clone(), backward)).or_insert_with(|| Spent {
+            operation,
+            form,
+            backward,
+            calls: 0,
+            seconds: 0.0,
+            bytes: 0,
+            multiply_adds: 0,
+        });
         spent.calls += 1;
         spent.seconds += seconds - inside;
         spent.bytes += inputs.iter().chain([&result]).map(bytes).sum::<u64>();
@@ -164,6 +180,7 @@ mod tests {
             assert_eq!(forward.len(), 2);
             let (pixels, multiply_adds) = (2 * 8 * 9, 2 * 8 * 9 * 3 * 4);
             assert_eq!((forward[1].calls, forward[1].multiply_adds), (1, multiply_adds));
+            assert_eq!(forward[1].form, "1x1 3→4");
             assert_eq!(forward[1].bytes, 4 * (3 * pixels + 12 + 4 * pixels));
             assert_eq!((forward[0].multiply_adds, forward[0].bytes), (0, 2 * 4 * 4 * pixels));
             // The image asks for no gradient, so the weights' is all there is.
@@ -177,17 +194,17 @@ mod tests {
         let x = hashed_signed("x", 7, 1.0);
         let (result, spent) = profiled(&Device::Cpu, || {
             timed("outer", &[&x], || {
-                count(5);
+                count(5, String::new);
                 timed("inner", &[&x], || {
-                    count(7);
+                    count(7, || "small".to_owned());
                     std::thread::sleep(std::time::Duration::from_millis(20));
                     x.sqr()
                 })
             })
         });
         result?;
-        let [inner, outer] = spent[..] else { panic!("{spent:?}") };
-        assert_eq!((inner.operation, outer.operation), ("inner", "outer"));
+        let [inner, outer] = &spent[..] else { panic!("{spent:?}") };
+        assert_eq!((inner.operation, &*inner.form, outer.operation), ("inner", "small", "outer"));
         assert!(inner.seconds >= 0.02 && outer.seconds < 0.02, "{spent:?}");
         assert_eq!((inner.multiply_adds, outer.multiply_adds), (7, 5));
         Ok(())

@@ -5,8 +5,9 @@ use candle_core::Device;
 
 use super::convolution::{self, Convolution};
 use super::dense_crf;
-use super::network::{self, Network};
-use super::timing::Measurement;
+use super::network::{self, Job, Network};
+use super::profile::Profile;
+use super::timing::{Measurement, measure};
 
 /// One timed piece of work.
 #[derive(Debug, Clone)]
@@ -151,8 +152,8 @@ impl Case {
     /// Times the case in this process, for about `seconds`.
     pub(super) fn measure(&self, seconds: f64, device: &Device) -> Result<Measurement> {
         match self.work {
-            Work::Train(network, size) => network::train(&self.name, network, size, seconds, device),
-            Work::Infer(network, size) => network::infer(&self.name, network, size, seconds, device),
+            Work::Train(network, size) => self.time(network::train(network, size, device)?, seconds),
+            Work::Infer(network, size) => self.time(network::infer(network, size, device)?, seconds),
             Work::Forward(convolution) => convolution.forward(&self.name, seconds, device),
             Work::Backward(convolution) => convolution.backward(&self.name, seconds, device),
             Work::Matmul => convolution::matmul(&self.name, seconds, device),
@@ -160,6 +161,25 @@ impl Case {
                 bail!("{}: the dense CRF computes on the CPU alone: --device cpu", self.name)
             }
             Work::DenseCrf(size) => dense_crf::time(&self.name, size, seconds),
+        }
+    }
+}
+
+impl Case {
+    fn time(&self, job: Job<impl FnMut() -> candle_core::Result<()>>, seconds: f64) -> Result<Measurement> {
+        measure(&self.name, &job.shape, Some(job.needs), seconds, job.work)
+    }
+
+    /// The operations of a training step or a prediction, for about `seconds`.
+    pub(super) fn profile(&self, seconds: f64, device: &Device) -> Result<Profile> {
+        match self.work {
+            Work::Train(network, size) => {
+                Profile::take(network::train(network, size, device)?, seconds, device)
+            }
+            Work::Infer(network, size) => {
+                Profile::take(network::infer(network, size, device)?, seconds, device)
+            }
+            _ => bail!("{}: a profile is of a training step or a prediction: train/… or infer/…", self.name),
         }
     }
 }

@@ -32,7 +32,12 @@ impl Limits {
         Ok(Self { lanes: vector_width()?, gflops, read: memory.read / 1e9, copy: memory.copy / 1e9 })
     }
 
-    fn bandwidth(&self) -> f64 {
+    /// 10^9 f32 operations a second.
+    pub(super) fn arithmetic(&self) -> f64 {
+        self.gflops
+    }
+
+    pub(super) fn bandwidth(&self) -> f64 {
         self.read.max(self.copy)
     }
 

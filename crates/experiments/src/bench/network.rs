@@ -12,7 +12,7 @@ use sconce_optim::{Config as OptimConfig, sgd};
 use sconce_tensors::testing::{fill, hashed_signed, hashed_uniform};
 use sconce_tensors::{Cost, Memory, Parameters, backward};
 
-use super::timing::{Measurement, Needs, measure};
+use super::timing::Needs;
 
 /// A network in its published size, by the name in the peer's script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,14 +144,20 @@ struct Targets {
     edges: Tensor,
 }
 
-/// Times gradients set to none, forward and backward pass, and a step of SGD.
+/// What can be run over and over.
+pub(super) struct Job<W> {
+    /// Of the input.
+    pub(super) shape: Vec<usize>,
+    pub(super) needs: Needs,
+    pub(super) work: W,
+}
+
+/// Gradients set to none, forward and backward pass, and a step of SGD.
 pub(super) fn train(
-    case: &str,
     network: Network,
     [n, h, w]: [usize; 3],
-    seconds: f64,
     device: &Device,
-) -> Result<Measurement> {
+) -> Result<Job<impl FnMut() -> candle_core::Result<()>>> {
     let parameters = Parameters::new(0, device);
     let built = network.build(parameters.builder())?;
     fill(&parameters)?;
@@ -165,21 +171,21 @@ pub(super) fn train(
     let edges = hashed_uniform("edges", (n, h, w)).lt(0.1)?.to_device(device)?;
     let targets = Targets { labels, edges };
     let multiply_adds = 3.0 * n as f64 * total(&built.cost((h, w)));
-    measure(case, image.dims(), Some(Needs { multiply_adds, bytes: None }), seconds, || {
+    let (shape, needs) = (image.dims().to_vec(), Needs { multiply_adds, bytes: None });
+    let work = move || {
         let loss = built.loss(&image, &targets)?;
         optimizer.step(&backward(&loss)?, lr)?;
-        device.synchronize()
-    })
+        image.device().synchronize()
+    };
+    Ok(Job { shape, needs, work })
 }
 
-/// Times a prediction that keeps nothing for a backward pass.
+/// A prediction that keeps nothing for a backward pass.
 pub(super) fn infer(
-    case: &str,
     network: Network,
     [n, h, w]: [usize; 3],
-    seconds: f64,
     device: &Device,
-) -> Result<Measurement> {
+) -> Result<Job<impl FnMut() -> candle_core::Result<()>>> {
     let parameters = Parameters::new(0, device);
     network.build(parameters.builder())?;
     fill(&parameters)?;
@@ -188,10 +194,12 @@ pub(super) fn infer(
     let built = network.build(VarBuilder::from_tensors(tensors, DType::F32, device))?;
     let image = hashed_signed("image", (n, 3, h, w), 2.).to_device(device)?;
     let multiply_adds = n as f64 * total(&built.cost((h, w)));
-    measure(case, image.dims(), Some(Needs { multiply_adds, bytes: None }), seconds, || {
+    let (shape, needs) = (image.dims().to_vec(), Needs { multiply_adds, bytes: None });
+    let work = move || {
         built.output(&image, false)?;
-        device.synchronize()
-    })
+        image.device().synchronize()
+    };
+    Ok(Job { shape, needs, work })
 }
 
 fn total(stages: &[(String, Cost)]) -> f64 {

@@ -17,6 +17,16 @@ pub(super) fn ours(case: &Case, arguments: &BenchArguments) -> Result<Measuremen
     line(command).with_context(|| format!("timing {}", case.name))
 }
 
+/// Lets a process print the profile of a case.
+pub(super) fn profile(case: &Case, arguments: &BenchArguments) -> Result<()> {
+    let mut command = this_program(arguments.threads, arguments.seconds)?;
+    command.args(["--profile", "--case", &case.name, "--device", &arguments.device.name().to_string()]);
+    match command.status()? {
+        status if status.success() => Ok(()),
+        status => bail!("the profile of {} ended with {status}", case.name),
+    }
+}
+
 /// The limits for so many threads, as a process of this program prints them.
 pub(super) fn limits<T: DeserializeOwned>(threads: u16, seconds: f64) -> Result<T> {
     let mut command = this_program(threads, seconds)?;

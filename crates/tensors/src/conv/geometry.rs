@@ -87,6 +87,18 @@ impl Geometry {
         (self.batch * self.groups * self.outputs * self.terms() * self.output_pixels()) as u64
     }
 
+    /// Kernel and channels as one reads them in papers, with what differs from the plain case: `3x3 512→256 d2`.
+    pub(crate) fn form(&self) -> String {
+        let (rows, columns) = self.kernel;
+        let mut form =
+            format!("{rows}x{columns} {}→{}", self.inputs * self.groups, self.outputs * self.groups);
+        let settings = [("s", self.stride), ("d", self.dilation), ("g", self.groups)];
+        for (letter, value) in settings.into_iter().filter(|&(_, value)| value != 1) {
+            form += &format!(" {letter}{value}");
+        }
+        form
+    }
+
     /// Checks the shapes of the arguments of a transposed convolution against each other. The result is the geometry
     /// of the convolution whose gradient for the input it is: from the transposed convolution's output to its input.
     pub(crate) fn of_transposed(

@@ -31,7 +31,7 @@ pub(crate) fn forward(
     (x, lx): (&CudaStorage, &Layout),
     (weight, lw): (&CudaStorage, &Layout),
 ) -> Result<CudaStorage> {
-    profile::count(geometry.multiply_adds());
+    profile::count(geometry.multiply_adds(), || geometry.form());
     let plan = plan(geometry, &x.device)?;
     let Descriptors { conv, x: of_x, weight: of_weight, y: of_y } = &plan.descriptors;
     let operation = ConvForward { conv, x: of_x, w: of_weight, y: of_y };
@@ -61,7 +61,7 @@ pub(crate) fn input_gradient(
     use DataAlgorithm::{
         CUDNN_CONVOLUTION_BWD_DATA_ALGO_0 as BY_CHANCE, CUDNN_CONVOLUTION_BWD_DATA_ALGO_1 as FIXED,
     };
-    profile::count(geometry.multiply_adds());
+    profile::count(geometry.multiply_adds(), || geometry.form());
     let plan = plan(geometry, &dy.device)?;
     let Descriptors { conv, x, weight: of_weight, y } = &plan.descriptors;
     let operation = ConvBackwardData { conv, dx: x, w: of_weight, dy: y };
@@ -94,7 +94,7 @@ pub(crate) fn weight_gradient(
     };
     const BY_CHANCE: [FilterAlgorithm; 2] =
         [CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3];
-    profile::count(geometry.multiply_adds());
+    profile::count(geometry.multiply_adds(), || geometry.form());
     let plan = plan(geometry, &dy.device)?;
     let Descriptors { conv, x: of_x, weight, y } = &plan.descriptors;
     let operation = ConvBackwardFilter { conv, x: of_x, dw: weight, dy: y };
