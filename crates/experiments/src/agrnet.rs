@@ -23,7 +23,7 @@ use sconce_models::agrnet as model;
 use sconce_optim::{self as optim, Warmup, schedule};
 use sconce_runs::{Run, Which};
 use sconce_tensors::testing::hashed_uniform;
-use sconce_tensors::{Corners, Parameters, backward, resize_bilinear};
+use sconce_tensors::{Corners, Parameters, Precision, backward, resize_bilinear};
 use serde::Deserialize;
 
 use crate::cli::SummaryArguments;
@@ -39,6 +39,10 @@ use crate::{summary, weights};
 pub(crate) struct Config {
     #[serde(rename = "experiment")]
     _experiment: Experiment,
+    #[serde(rename = "precision", default)]
+    _precision: Precision,
+    #[serde(rename = "deterministic", default)]
+    _deterministic: Option<bool>,
     /// Of initial weights, order of images and augmentation.
     seed: u64,
     /// Passes over the training images.

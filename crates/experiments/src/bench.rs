@@ -15,6 +15,7 @@ mod profile;
 mod timing;
 
 use anyhow::{Result, bail};
+use sconce_tensors::{Arithmetic, Precision, peak_memory_of};
 
 use crate::cli::BenchArguments;
 use crate::device::DeviceName;
@@ -65,12 +66,16 @@ fn here(arguments: &BenchArguments) -> Result<()> {
     }
     let all = [Case::published(), Case::full(), Case::crf(), Case::growing()].concat();
     let device = arguments.device.open()?;
-    case::matching(&arguments.case, all)?.iter().try_for_each(|case| {
+    let precision = if arguments.amp { Precision::Bf16 } else { Precision::F32 };
+    let print = |case: &Case| -> Result<()> {
         if arguments.profile {
             println!("{}", case.profile(arguments.seconds, &device)?);
-            return Ok(());
+        } else {
+            let measurement = case.measure(arguments.seconds, &device)?;
+            println!("{}", measurement.on_card(peak_memory_of(&device)?).to_json()?);
         }
-        println!("{}", case.measure(arguments.seconds, &device)?.to_json()?);
         Ok(())
-    })
+    };
+    let arithmetic = Arithmetic { precision, ..Arithmetic::default() };
+    arithmetic.scope(|| case::matching(&arguments.case, all)?.iter().try_for_each(print))
 }

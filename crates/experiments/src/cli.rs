@@ -319,6 +319,12 @@ pub(crate) struct BenchArguments {
     /// Time and memory per pixel of training steps and predictions from 128 to 1024 pixels square
     #[arg(long, conflicts_with = "peer")]
     pub(crate) growth: bool,
+    /// Convolutions in bfloat16, as `precision = "bf16"` in a config; the peer's under its autocast. For GPUs: a processor is no faster so
+    #[arg(long)]
+    pub(crate) amp: bool,
+    /// Let the peer keep its maps with the channels last, which suits some GPUs; ours stay as they are
+    #[arg(long, requires = "peer")]
+    pub(crate) channels_last: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArguments,
     /// Measure in this process, with its threads

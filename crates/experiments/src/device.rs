@@ -6,6 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, anyhow, bail};
 use candle_core::Device;
 use clap::Args;
+use sconce_tensors::keep_freed_memory_of;
 
 /// Options of the verbs that run networks.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -50,12 +51,16 @@ impl DeviceName {
                 "{self} was asked for, but this program is built for the CPU: add --cuda, as in `cargo xtask train agrnet --cuda`, or take \
                  --device cpu"
             ),
-            Self::Cuda(ordinal) => Device::new_cuda(ordinal).map_err(|error| {
-                anyhow!(
-                    "{self} cannot be used: {}; nvidia-smi lists the GPUs and the driver's version, --device cpu computes without",
-                    first_line(&error)
-                )
-            }),
+            Self::Cuda(ordinal) => {
+                let opened = Device::new_cuda(ordinal)
+                    .and_then(|device| keep_freed_memory_of(&device).map(|()| device));
+                opened.map_err(|error| {
+                    anyhow!(
+                        "{self} cannot be used: {}; nvidia-smi lists the GPUs and the driver's version, --device cpu computes without",
+                        first_line(&error)
+                    )
+                })
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use sconce_losses::foreground as loss;
 use sconce_models::WeightNames;
 use sconce_optim::{self as optim, Warmup, group, plateau, schedule};
 use sconce_tensors::testing::hashed_uniform;
-use sconce_tensors::{Parameters, backward};
+use sconce_tensors::{Parameters, Precision, backward};
 use serde::Deserialize;
 
 use crate::cli::SummaryArguments;
@@ -38,6 +38,10 @@ use segmenter::Segmenter;
 pub(crate) struct Config {
     #[serde(rename = "experiment")]
     _experiment: Experiment,
+    #[serde(rename = "precision", default)]
+    _precision: Precision,
+    #[serde(rename = "deterministic", default)]
+    _deterministic: Option<bool>,
     /// Of initial weights, order of images, augmentation and dropout.
     seed: u64,
     /// Passes over the training images.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use sconce_runs::Run;
+use sconce_tensors::{Arithmetic, Precision};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml_edit::DocumentMut;
@@ -113,6 +114,21 @@ impl Settings {
         let value =
             value.ok_or_else(|| anyhow!("in {}: the key `experiment` is missing", self.source.display()))?;
         value.try_into().with_context(|| format!("in {}, key `experiment`", self.source.display()))
+    }
+
+    /// How convolutions compute: the keys `precision` and `deterministic`, which a config may leave out.
+    pub(crate) fn arithmetic(&self) -> Result<Arithmetic> {
+        #[derive(Deserialize)]
+        struct Keys {
+            precision: Option<Precision>,
+            deterministic: Option<bool>,
+        }
+        let Keys { precision, deterministic } = self.parse()?;
+        let usual = Arithmetic::default();
+        Ok(Arithmetic {
+            precision: precision.unwrap_or(usual.precision),
+            deterministic: deterministic.unwrap_or(usual.deterministic),
+        })
     }
 
     /// The whole config; an error shows file, line, column and the names allowed there.
@@ -231,6 +247,21 @@ mod tests {
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table["epochs"].as_integer(), Some(2));
         assert_eq!(table["data"]["nia"]["root"].as_str(), Some("datasets/x"));
+    }
+
+    #[test]
+    fn arithmetic_is_exact_and_deterministic_unless_told_otherwise() {
+        let of = |text: &str| {
+            let (name, source) = ("x".to_owned(), PathBuf::from("x.toml"));
+            let text = text.to_owned();
+            Settings { name, text, source, run: None, device: Device::Cpu, changes: Vec::new() }.arithmetic()
+        };
+        assert_eq!(of(TEXT).unwrap(), Arithmetic::default());
+        let told = format!("precision = \"bf16\"\ndeterministic = false\n{TEXT}");
+        let want = Arithmetic { precision: Precision::Bf16, deterministic: false };
+        assert_eq!(of(&told).unwrap(), want);
+        let error = of("precision = \"f16\"").unwrap_err().to_string();
+        assert!(error.contains("unknown variant `f16`, expected `f32` or `bf16`"), "{error}");
     }
 
     #[test]

@@ -20,22 +20,24 @@ pub(crate) fn check(settings: &Settings) -> Result<()> {
 
 /// Trains a new run, or that of the settings from where it stopped.
 pub(crate) fn train(settings: &Settings, arguments: &TrainArguments, interrupt: &Interrupt) -> Result<()> {
-    match settings.experiment()? {
+    let experiment = settings.experiment()?;
+    settings.arithmetic()?.scope(|| match experiment {
         Experiment::Agrnet => agrnet::train::run(settings, arguments, interrupt),
         Experiment::Hair => hair::train::run(settings, arguments, interrupt),
         Experiment::Voc => voc::train::run(settings, arguments, interrupt),
         Experiment::Wrinkle => wrinkle::train::run(settings, arguments, interrupt),
-    }
+    })
 }
 
 /// Scores the run of the settings.
 pub(crate) fn evaluate(settings: &Settings, arguments: &EvalArguments) -> Result<()> {
-    match settings.experiment()? {
+    let experiment = settings.experiment()?;
+    settings.arithmetic()?.scope(|| match experiment {
         Experiment::Agrnet => agrnet::evaluate::run(settings, arguments),
         Experiment::Hair => hair::evaluate::run(settings, arguments),
         Experiment::Voc => voc::evaluate::run(settings, arguments),
         Experiment::Wrinkle => wrinkle::evaluate::run(settings, arguments),
-    }
+    })
 }
 
 /// Uses the network of the settings' run on images.
@@ -47,12 +49,12 @@ pub(crate) fn predict(settings: &Settings, arguments: &PredictArguments) -> Resu
     if arguments.crf && experiment != Experiment::Voc {
         bail!("--crf is for networks of classes, such as voc-small; {} is none", settings.name);
     }
-    match experiment {
+    settings.arithmetic()?.scope(|| match experiment {
         Experiment::Agrnet => agrnet::predict::run(settings, arguments),
         Experiment::Hair => hair::predict::run(settings, arguments),
         Experiment::Voc => voc::predict::run(settings, arguments),
         Experiment::Wrinkle => wrinkle::predict::run(settings, arguments),
-    }
+    })
 }
 
 /// What files of other programs call the parameters of the settings' network.

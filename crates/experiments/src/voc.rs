@@ -26,7 +26,7 @@ use sconce_optim::plateau::Mode;
 use sconce_optim::{self as optim, Warmup, group, schedule};
 use sconce_runs::{Colour, Run, Which, palette};
 use sconce_tensors::testing::hashed_uniform;
-use sconce_tensors::{Parameters, backward, label_map};
+use sconce_tensors::{Parameters, Precision, backward, label_map};
 use serde::Deserialize;
 
 use crate::cli::SummaryArguments;
@@ -45,6 +45,10 @@ use view::{Looks, View};
 pub(crate) struct Config {
     #[serde(rename = "experiment")]
     _experiment: Experiment,
+    #[serde(rename = "precision", default)]
+    _precision: Precision,
+    #[serde(rename = "deterministic", default)]
+    _deterministic: Option<bool>,
     /// Of initial weights, order of images, augmentation and dropout.
     seed: u64,
     /// Passes over the training images.

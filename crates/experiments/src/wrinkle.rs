@@ -23,7 +23,7 @@ use sconce_models::Unet;
 use sconce_models::unet as model;
 use sconce_optim::{self as optim, Warmup, schedule};
 use sconce_tensors::testing::hashed_uniform;
-use sconce_tensors::{Parameters, backward};
+use sconce_tensors::{Parameters, Precision, backward};
 use serde::Deserialize;
 
 use crate::cli::SummaryArguments;
@@ -39,6 +39,10 @@ use crate::{summary, weights};
 pub(crate) struct Config {
     #[serde(rename = "experiment")]
     _experiment: Experiment,
+    #[serde(rename = "precision", default)]
+    _precision: Precision,
+    #[serde(rename = "deterministic", default)]
+    _deterministic: Option<bool>,
     /// Of initial weights, order of images, augmentation and dropout.
     seed: u64,
     /// Passes over the training images.

@@ -29,6 +29,7 @@ mod packing;
 mod parts;
 mod pointwise;
 mod portions;
+mod products;
 #[cfg(test)]
 mod tests;
 mod vectors;

@@ -21,6 +21,8 @@ pub(crate) mod dropout;
 #[cfg(feature = "cuda")]
 pub(crate) mod locked;
 pub(crate) mod max_pool;
+#[cfg(feature = "cuda")]
+pub(crate) mod memory;
 pub(crate) mod optimiser;
 pub(crate) mod pixel_classes;
 pub(crate) mod rectifier;

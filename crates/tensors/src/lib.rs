@@ -48,6 +48,7 @@
 
 mod activation;
 mod allocator;
+mod arithmetic;
 mod batch_norm;
 mod blocks;
 mod checked;
@@ -87,12 +88,13 @@ mod vector_width;
 
 pub use activation::{Activation, add_relu, leaky_relu, relu};
 pub use allocator::{Allocator, keep_freed_memory};
+pub use arithmetic::{Arithmetic, Precision};
 pub use batch_norm::{BatchNorm, Beside, conv_norm, conv_norms};
 pub use checked::{Findings, Input, NonFinite, OF_CANDLE, checked, look_at_graph};
 pub use conv::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 pub use conv_transpose::{ConvTranspose2d, ConvTranspose2dConfig, conv_transpose2d};
 pub use cross_entropy::pixel_cross_entropy;
-pub use device::device_name;
+pub use device::{device_name, keep_freed_memory_of, peak_memory_of};
 pub use dropout::{Dropout, dropout, dropout_channels};
 pub use gradients::backward;
 pub use label_map::label_map;

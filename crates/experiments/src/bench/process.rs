@@ -12,16 +12,12 @@ use crate::cli::BenchArguments;
 use crate::device::DeviceName;
 
 pub(super) fn ours(case: &Case, arguments: &BenchArguments) -> Result<Measurement> {
-    let mut command = this_program(arguments.threads, arguments.seconds)?;
-    command.args(["--case", &case.name, "--device", &arguments.device.name().to_string()]);
-    line(command).with_context(|| format!("timing {}", case.name))
+    line(this_program_with(case, arguments)?).with_context(|| format!("timing {}", case.name))
 }
 
 /// Lets a process print the profile of a case.
 pub(super) fn profile(case: &Case, arguments: &BenchArguments) -> Result<()> {
-    let mut command = this_program(arguments.threads, arguments.seconds)?;
-    command.args(["--profile", "--case", &case.name, "--device", &arguments.device.name().to_string()]);
-    match command.status()? {
+    match this_program_with(case, arguments)?.arg("--profile").status()? {
         status if status.success() => Ok(()),
         status => bail!("the profile of {} ended with {status}", case.name),
     }
@@ -32,6 +28,16 @@ pub(super) fn limits<T: DeserializeOwned>(threads: u16, seconds: f64) -> Result<
     let mut command = this_program(threads, seconds)?;
     command.arg("--limits");
     line(command).context("taking the limits of the machine")
+}
+
+/// This program, for one case.
+fn this_program_with(case: &Case, arguments: &BenchArguments) -> Result<Command> {
+    let mut command = this_program(arguments.threads, arguments.seconds)?;
+    command.args(["--case", &case.name, "--device", &arguments.device.name().to_string()]);
+    if arguments.amp {
+        command.arg("--amp");
+    }
+    Ok(command)
 }
 
 /// This program, with as many threads for candle's operations as for ours.
@@ -45,13 +51,18 @@ fn this_program(threads: u16, seconds: f64) -> Result<Command> {
 
 /// The peer's script in the given interpreter.
 pub(super) fn peer(python: &Path, case: &Case, arguments: &BenchArguments) -> Result<Measurement> {
-    let &BenchArguments { threads, seconds, device, .. } = arguments;
+    let &BenchArguments { threads, seconds, device, amp, channels_last, .. } = arguments;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer").join(case.peer_script());
     let mut command = Command::new(python);
     command.arg(&script).args(["--case", case.peer_name(), "--seconds", &seconds.to_string()]);
     command.args(["--threads", &threads.to_string()]);
     if device.name() != DeviceName::Cpu {
         command.args(["--device", &device.name().to_string()]);
+    }
+    for (flag, given) in [("--amp", amp), ("--channels-last", channels_last)] {
+        if given {
+            command.arg(flag);
+        }
     }
     command.env_remove("GLIBC_TUNABLES"); // ours, set for this program alone
     line(command).with_context(|| {

@@ -26,7 +26,7 @@ pub(super) struct Measurement {
     /// implementation avoids unless a cache holds them. Single operations only; the peer does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) gb_per_s: Option<f64>,
-    /// The most memory the process has held, in MiB.
+    /// The most memory the process has held, or its tensors on a GPU, in MiB.
     pub(super) peak_mib: u64,
     pub(super) threads: usize,
     /// Version of the program that was timed.
@@ -49,6 +49,11 @@ impl Measurement {
             threads: 1,
             sconce: String::new(),
         }
+    }
+
+    /// With the peak of a GPU's memory, if it was taken on one.
+    pub(super) fn on_card(self, peak: Option<u64>) -> Self {
+        Self { peak_mib: peak.map_or(self.peak_mib, |bytes| bytes >> 20), ..self }
     }
 
     pub(super) fn to_json(&self) -> Result<String> {
@@ -135,5 +140,7 @@ mod tests {
         assert_eq!(measurement.sconce, "2.15.0");
         let ours = measurement.to_json().unwrap();
         assert_eq!(serde_json::from_str::<Measurement>(&ours).unwrap(), measurement);
+        assert_eq!(measurement.clone().on_card(None), measurement);
+        assert_eq!(measurement.on_card(Some(5 << 20)).peak_mib, 5);
     }
 }

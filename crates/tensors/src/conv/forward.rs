@@ -7,11 +7,9 @@ use super::packing::Weights;
 use super::parts::filled;
 use super::vectors::Target;
 use super::{apart, pointwise};
-use crate::profile;
 
 /// The output of the convolution of `x` with `weight`.
 pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-    profile::count(geometry.multiply_adds(), || geometry.form());
     if geometry.is_pointwise() {
         return pointwise::forward(geometry, x, weight, bias);
     }

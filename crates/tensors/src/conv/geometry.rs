@@ -5,6 +5,7 @@ use std::ops::Range;
 use candle_core::{Result, bail};
 
 use super::Conv2dConfig;
+use crate::arithmetic::Arithmetic;
 use crate::conv_transpose::ConvTranspose2dConfig;
 
 /// All sizes of a convolution.
@@ -23,6 +24,8 @@ pub(crate) struct Geometry {
     pub(crate) stride: usize,
     pub(crate) padding: usize,
     pub(crate) dilation: usize,
+    /// That of the scope in which it was made.
+    pub(crate) arithmetic: Arithmetic,
 }
 
 impl Geometry {
@@ -79,6 +82,7 @@ impl Geometry {
             stride,
             padding,
             dilation,
+            arithmetic: Arithmetic::current(),
         })
     }
 
@@ -143,6 +147,7 @@ impl Geometry {
             stride,
             padding,
             dilation: 1,
+            arithmetic: Arithmetic::current(),
         })
     }
 

@@ -7,7 +7,6 @@ use super::packing::Weights;
 use super::parts::{filled, zeroed};
 use super::vectors::Target;
 use super::{apart, pointwise};
-use crate::profile;
 
 /// The gradient for the input, given the one for the output.
 ///
@@ -15,7 +14,6 @@ use crate::profile;
 /// whole number; so for columns. With a stride s, the pixels of each of the s * s phases of the input therefore are a
 /// convolution of the output gradient with their own taps.
 pub(super) fn input_gradient(geometry: &Geometry, weight: &[f32], dy: &[f32]) -> Vec<f32> {
-    profile::count(geometry.multiply_adds(), || geometry.form());
     if geometry.is_pointwise() {
         return pointwise::input_gradient(geometry, weight, dy);
     }

@@ -3,13 +3,10 @@
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
 
 use super::Geometry;
 use super::channel_sum::channel_sum;
-use super::forward::forward;
-use super::input_gradient::input_gradient;
-use super::weight_gradient::weight_gradient;
+use super::products::{add_bias, forward, input_gradient, weight_gradient};
 use crate::checked::Watched;
 #[cfg(feature = "cuda")]
 use crate::cuda;
@@ -142,13 +139,7 @@ pub(crate) struct Transposed(pub(crate) Geometry);
 impl Transposed {
     fn run(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
         let mut y = input_gradient(&self.0, weight, x);
-        if let Some(bias) = bias {
-            let planes = y.par_chunks_mut(self.0.input_pixels()).enumerate();
-            planes.for_each(|(plane, y)| {
-                let bias = bias[plane % bias.len()];
-                y.iter_mut().for_each(|y| *y += bias);
-            });
-        }
+        add_bias(&mut y, self.0.input_pixels(), bias);
         (CpuStorage::F32(y), self.0.input_shape().into())
     }
 

@@ -16,12 +16,10 @@ use super::forward::reach;
 use super::lanes::{Kernel, Lanes, MOST_LANES, copy, run};
 use super::parts::{Parts, sum_slices, with_scratch};
 use super::{apart, pointwise, winograd};
-use crate::profile;
 use split::Split;
 
 /// The gradient for the weights, given the one for the output: summed over images and pixels in a fixed order.
 pub(super) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
-    profile::count(geometry.multiply_adds(), || geometry.form());
     if geometry.is_pointwise() && !pointwise::has_few_outputs(geometry) {
         return pointwise::weight_gradient(geometry, x, dy);
     }

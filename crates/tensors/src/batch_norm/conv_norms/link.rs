@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::NAME;
 use crate::activation::{Activation, Curve, Identity, Leaky, Relu};
+use crate::arithmetic::Arithmetic;
 use crate::batch_norm::channel::Moments;
 use crate::batch_norm::{BatchNorm, EPSILON, Gradients, Planes, normalized};
 use crate::checked::{Watched, seen};
@@ -19,6 +20,8 @@ pub(super) struct Link {
     layer: ConvNorm,
     train: bool,
     moments: Arc<OnceLock<Vec<Moments>>>,
+    /// Of the forward pass.
+    arithmetic: Arithmetic,
     /// Of what the convolution reads.
     input: [usize; 4],
     shape: Shape,
@@ -42,7 +45,8 @@ impl Link {
             norm.update(&moments, shape.elem_count() / norm.weight.elem_count())?;
         }
         let (input, convolved) = (x.dims4()?.into(), Mutex::new(Some(convolved)));
-        Ok(Self { layer: layer.clone(), train, moments, input, shape, convolved })
+        let arithmetic = geometry.arithmetic;
+        Ok(Self { layer: layer.clone(), train, moments, arithmetic, input, shape, convolved })
     }
 
     pub(super) fn shape(&self) -> &Shape {
@@ -125,7 +129,8 @@ impl Link {
     fn geometry(&self, channels: usize) -> Result<Geometry> {
         let Conv2d { weight, config, .. } = &self.layer.conv;
         let ([n, _, h, w], (outputs, _, rows, columns)) = (self.input, weight.dims4()?);
-        Geometry::of_convolution(&[n, channels, h, w], &[outputs, channels, rows, columns], None, *config)
+        let (x, weight) = ([n, channels, h, w], [outputs, channels, rows, columns]);
+        self.arithmetic.scope(|| Geometry::of_convolution(&x, &weight, None, *config))
     }
 }
 
