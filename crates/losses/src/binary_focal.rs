@@ -21,7 +21,7 @@ use crate::weighted_bce::pixel_bce;
 ///
 /// When shapes do not fit, or a label is not 0, 1 or `ignore`: image, row, column and value are named.
 pub fn binary_focal(logits: &Tensor, labels: &Tensor, gamma: f64, alpha: f64, ignore: u8) -> Result<Tensor> {
-    let losses = focused(pixel_bce(logits, labels, None, ignore)?, gamma)?;
+    let losses = focused(pixel_bce(logits, labels, ignore)?, gamma)?;
     let weights = label_weights(labels, alpha)?;
     mean_over_valid(&(losses * weights)?, labels, ignore)
 }

@@ -11,6 +11,7 @@
 //! * All work of a device goes to one stream of the calling thread: a network belongs to one thread.
 
 pub(crate) mod batch_norm;
+pub(crate) mod binary_cross_entropy;
 #[cfg(feature = "cuda")]
 pub(crate) mod card;
 pub(crate) mod channel_sum;

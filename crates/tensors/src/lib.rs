@@ -49,6 +49,7 @@
 mod activation;
 mod allocator;
 mod batch_norm;
+mod binary_cross_entropy;
 mod blocks;
 mod checked;
 #[cfg(test)]
@@ -69,6 +70,7 @@ mod hash;
 mod host;
 mod kept;
 mod label_map;
+mod labels;
 mod layers;
 mod limits;
 mod parameters;
@@ -88,6 +90,7 @@ mod vector_width;
 pub use activation::{Activation, add_relu, leaky_relu, relu};
 pub use allocator::{Allocator, keep_freed_memory};
 pub use batch_norm::{BatchNorm, Beside, conv_norm, conv_norms};
+pub use binary_cross_entropy::binary_cross_entropy_sums;
 pub use checked::{Findings, Input, NonFinite, OF_CANDLE, checked, look_at_graph};
 pub use conv::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 pub use conv_transpose::{ConvTranspose2d, ConvTranspose2dConfig, conv_transpose2d};

@@ -3,6 +3,7 @@
 mod batch_norm;
 mod emulation;
 mod optimiser;
+mod pixel_sums;
 mod pixels;
 mod planes;
 mod rectifier;
@@ -14,6 +15,11 @@ pub(crate) use emulation::emulation;
 /// The floats of a tensor, as a card would hold them.
 fn floats(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().and_then(|flat| flat.to_vec1()).expect("floats")
+}
+
+/// The same of bytes.
+fn bytes(tensor: &Tensor) -> Vec<u8> {
+    tensor.flatten_all().and_then(|flat| flat.to_vec1()).expect("bytes")
 }
 
 /// Where the values of a vector begin.
