@@ -23,6 +23,7 @@ pub(crate) mod dropout;
 pub(crate) mod locked;
 pub(crate) mod max_pool;
 pub(crate) mod optimiser;
+pub(crate) mod overlap;
 pub(crate) mod pixel_classes;
 pub(crate) mod rectifier;
 pub(crate) mod reduce;
