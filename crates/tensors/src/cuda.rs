@@ -16,6 +16,7 @@ pub(crate) mod binary_cross_entropy;
 pub(crate) mod card;
 pub(crate) mod channel_sum;
 pub(crate) mod channels;
+pub(crate) mod confusion;
 #[cfg(feature = "cuda")]
 pub(crate) mod conv;
 pub(crate) mod dropout;

@@ -54,6 +54,7 @@ mod blocks;
 mod checked;
 #[cfg(test)]
 mod checks;
+mod confusion;
 mod conv;
 mod conv_transpose;
 mod cost;
@@ -93,6 +94,7 @@ pub use allocator::{Allocator, keep_freed_memory};
 pub use batch_norm::{BatchNorm, Beside, conv_norm, conv_norms};
 pub use binary_cross_entropy::binary_cross_entropy_sums;
 pub use checked::{Findings, Input, NonFinite, OF_CANDLE, checked, look_at_graph};
+pub use confusion::ConfusionCounts;
 pub use conv::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 pub use conv_transpose::{ConvTranspose2d, ConvTranspose2dConfig, conv_transpose2d};
 pub use cross_entropy::pixel_cross_entropy;

@@ -1,6 +1,7 @@
 //! Every kernel, with the code that launches it, against the operation's CPU form.
 
 mod batch_norm;
+mod confusion;
 mod emulation;
 mod optimiser;
 mod pixel_sums;
