@@ -26,6 +26,7 @@ pub(crate) mod max_pool;
 pub(crate) mod optimiser;
 pub(crate) mod overlap;
 pub(crate) mod pixel_classes;
+pub(crate) mod projection;
 pub(crate) mod rectifier;
 pub(crate) mod reduce;
 pub(crate) mod runtime;

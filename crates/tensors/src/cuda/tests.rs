@@ -7,6 +7,7 @@ mod optimiser;
 mod pixel_sums;
 mod pixels;
 mod planes;
+mod projection;
 mod rectifier;
 
 use candle_core::{Device, Result, Tensor};
