@@ -103,6 +103,11 @@ impl<'a> Record<'a> {
         Ok(())
     }
 
+    /// Whether the held-out image of this place is one of those to be shown.
+    pub(crate) fn shows(&self, index: usize) -> bool {
+        self.events.as_ref().is_some_and(|(_, config)| index < config.pictures)
+    }
+
     /// Writes a held-out image with its truth and prediction beside it, if it is one of those to be shown.
     pub(crate) fn held_out<const T: usize>(
         &mut self,
@@ -112,8 +117,8 @@ impl<'a> Record<'a> {
         predicted: &GrayImage,
         colours: &[Colour],
     ) -> Result<()> {
-        if let Some((events, config)) = &mut self.events
-            && index < config.pictures
+        if self.shows(index)
+            && let Some((events, _)) = &mut self.events
         {
             let picture = comparison(&sample.image, &sample.targets[0], predicted, colours)?;
             events.picture(at.step as u64, &format!("held-out/{id}"), &picture)?;

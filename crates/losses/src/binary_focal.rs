@@ -1,10 +1,9 @@
 //! Focal loss of a foreground.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use crate::cross_entropy::mean_over_valid;
 use crate::focal::focused;
-use crate::targets::Map;
 use crate::weighted_bce::pixel_bce;
 
 /// The mean over all pixels not labelled `ignore` of a (1 - p)^gamma (-log p), where p is the probability of the pixel's label and a is
@@ -21,17 +20,14 @@ use crate::weighted_bce::pixel_bce;
 ///
 /// When shapes do not fit, or a label is not 0, 1 or `ignore`: image, row, column and value are named.
 pub fn binary_focal(logits: &Tensor, labels: &Tensor, gamma: f64, alpha: f64, ignore: u8) -> Result<Tensor> {
-    let losses = focused(pixel_bce(logits, labels, None, ignore)?, gamma)?;
+    let losses = focused(pixel_bce(logits, labels, ignore)?, gamma)?;
     let weights = label_weights(labels, alpha)?;
     mean_over_valid(&(losses * weights)?, labels, ignore)
 }
 
-/// `alpha` at labels of 1, 1 - `alpha` at all others.
+/// `alpha` at labels of 1, 1 - `alpha` at labels of 0, and some number at ignored ones.
 fn label_weights(labels: &Tensor, alpha: f64) -> Result<Tensor> {
-    let map = Map::read(labels, "labels")?;
-    let weight = |label: &u8| if *label == 1 { alpha } else { 1.0 - alpha } as f32;
-    let weights: Vec<f32> = map.values.iter().map(weight).collect();
-    Tensor::from_vec(weights, map.dims, labels.device())
+    labels.to_dtype(DType::F32)?.affine(2.0 * alpha - 1.0, 1.0 - alpha)
 }
 
 #[cfg(test)]

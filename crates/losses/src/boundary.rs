@@ -1,6 +1,6 @@
 //! Cross entropy on edge pixels alone.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use sconce_tensors::{pixel_cross_entropy, weighted_sum};
 
 use crate::targets::Map;
@@ -18,7 +18,7 @@ use crate::targets::Map;
 /// # Errors
 ///
 /// When shapes do not fit, a label is neither a class nor `ignore`, or an edge is neither 0 nor 1: image, row, column and value are
-/// named.
+/// named. On a GPU, where looking for one would hold up every step, such labels make the loss NaN, and such edges are not found.
 pub fn boundary_attention(logits: &Tensor, labels: &Tensor, edges: &Tensor, ignore: u8) -> Result<Tensor> {
     mean_over_edges(&pixel_cross_entropy(logits, labels, None, ignore)?, edges)
 }
@@ -27,6 +27,9 @@ pub fn boundary_attention(logits: &Tensor, labels: &Tensor, edges: &Tensor, igno
 pub(crate) fn mean_over_edges(losses: &Tensor, edges: &Tensor) -> Result<Tensor> {
     if losses.dims() != edges.dims() {
         bail!("edges are {:?}, but the logits need {:?}", edges.dims(), losses.dims());
+    }
+    if !edges.device().is_cpu() {
+        return weighted_sum(losses, &weights_where_they_are(edges)?);
     }
     let map = Map::read_edges(edges)?;
     let mut weights = Vec::with_capacity(map.values.len());
@@ -38,13 +41,21 @@ pub(crate) fn mean_over_edges(losses: &Tensor, edges: &Tensor) -> Result<Tensor>
     weighted_sum(losses, &Tensor::from_vec(weights, map.dims, losses.device())?)
 }
 
+/// The weight of every pixel where edges are dear to read: they are counted where they are.
+fn weights_where_they_are(edges: &Tensor) -> Result<Tensor> {
+    let edges = edges.to_dtype(DType::F32)?;
+    let (images, _, _) = edges.dims3()?;
+    let on = edges.sum_keepdim((1, 2))?;
+    edges.broadcast_div(&((on + 1.0)? * images as f64)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cross_entropy;
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use proptest::prelude::*;
-    use sconce_tensors::testing::{check_gradient, hashed_signed, hashed_uniform};
+    use sconce_tensors::testing::{assert_close, check_gradient, hashed_signed, hashed_uniform};
 
     fn bytes(name: &str, shape: (usize, usize, usize), below: usize) -> Result<Tensor> {
         let u: Vec<f32> = hashed_uniform(name, shape).flatten_all()?.to_vec1()?;
@@ -71,6 +82,10 @@ mod tests {
         let loss = boundary_attention(&logits, &labels, &edges, 255)?.to_scalar::<f32>()?;
         let want = 2f32.ln() * (3.0 / 4.0 + 1.0 / 2.0) / 3.0;
         assert!((loss - want).abs() < 1e-6, "{loss} {want}");
+        let third = 1.0 / 3.0;
+        let want =
+            [[0.25f32, 0.25, 0.25, 0.0], [0.0, 0.0, 0.0, 0.5], [0.0; 4]].map(|row| [row.map(|w| w * third)]);
+        assert_close(&weights_where_they_are(&edges)?, &Tensor::new(&want, &Device::Cpu)?, "weights");
         Ok(())
     }
 

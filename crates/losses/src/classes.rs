@@ -1,7 +1,7 @@
 //! Losses of several classes, chosen by a config.
 
 use candle_core::{Result, Tensor};
-use sconce_tensors::{pixel_cross_entropy, softmax_channels, sum_all};
+use sconce_tensors::{pixel_cross_entropy, sum_all};
 use serde::Deserialize;
 
 use crate::cross_entropy::mean_over_valid;
@@ -146,11 +146,12 @@ fn mean(losses: &Tensor, labels: &Tensor, void_in_mean: bool) -> Result<Tensor> 
 }
 
 fn overlap(logits: &Tensor, labels: &Tensor, config: Dice) -> Result<Tensor> {
-    let probability = match config.probabilities {
-        Probabilities::Softmax => softmax_channels(logits)?,
-        Probabilities::Sigmoid => candle_nn::ops::sigmoid(logits)?,
+    let probabilities = match config.probabilities {
+        Probabilities::Softmax => sconce_tensors::Probabilities::Softmax,
+        Probabilities::Sigmoid => sconce_tensors::Probabilities::Sigmoid,
     };
-    dice::of(Overlap::of_probabilities(&probability, labels, IGNORE, config.void_in_mean)?, config.smooth)
+    let overlap = Overlap::of_classes(logits, labels, probabilities, (IGNORE, config.void_in_mean))?;
+    dice::of(overlap, config.smooth)
 }
 
 #[cfg(test)]
@@ -158,6 +159,7 @@ mod tests {
     use super::*;
     use crate::{combined, cross_entropy, dice_classes, focal};
     use candle_core::{Device, Var};
+    use sconce_tensors::softmax_channels;
     use sconce_tensors::testing::{check_gradient, hashed_signed};
 
     #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! Cross entropy of label maps.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use sconce_tensors::{pixel_cross_entropy, sum_all};
 
 use crate::targets::{Map, divided};
@@ -43,8 +43,17 @@ pub fn cross_entropy_weighted(
 
 /// The mean of a (N, H, W) map of losses that are 0 where `labels` is `ignore`, over the other pixels.
 pub(crate) fn mean_over_valid(losses: &Tensor, labels: &Tensor, ignore: u8) -> Result<Tensor> {
-    let valid = Map::read(labels, "labels")?.valid(ignore);
-    divided(&sum_all(losses)?, valid as f64)
+    match labels.device().is_cpu() {
+        true => divided(&sum_all(losses)?, Map::read(labels, "labels")?.valid(ignore) as f64),
+        false => mean_over_counted(losses, labels, ignore),
+    }
+}
+
+/// The same where labels are dear to read: they are counted where they are.
+fn mean_over_counted(losses: &Tensor, labels: &Tensor, ignore: u8) -> Result<Tensor> {
+    let valid = sum_all(&labels.ne(ignore)?.to_dtype(DType::F32)?)?;
+    // Without a valid pixel the sum is 0, with gradient 0.
+    sum_all(losses)? / valid.maximum(1.0)?
 }
 
 #[cfg(test)]
@@ -52,7 +61,7 @@ mod tests {
     use super::*;
     use candle_core::{Device, Var};
     use proptest::prelude::*;
-    use sconce_tensors::testing::{check_gradient, hashed_signed, hashed_uniform};
+    use sconce_tensors::testing::{assert_close, check_gradient, hashed_signed, hashed_uniform};
 
     /// Labels of 0..classes, about a fifth of them 255.
     fn labels(classes: usize, shape: (usize, usize, usize), seed: u64) -> Result<Tensor> {
@@ -85,10 +94,27 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn counting_elsewhere_gives_the_same_mean() -> Result<()> {
+        let logits = Var::from_tensor(&hashed_signed("x", (2, 4, 5, 6), 3.0))?;
+        for labels in [labels(4, (2, 5, 6), 1)?, Tensor::full(255u8, (2, 5, 6), &Device::Cpu)?] {
+            let losses = pixel_cross_entropy(&logits, &labels, None, 255)?;
+            let parts = [mean_over_valid, mean_over_counted].map(|mean| {
+                let mean = mean(&losses, &labels, 255)?;
+                let gradient = mean.backward()?.remove(&logits);
+                Ok::<_, candle_core::Error>((mean, gradient.expect("a gradient")))
+            });
+            let [(here, gradient), (there, other)] = [parts[0].as_ref().unwrap(), parts[1].as_ref().unwrap()];
+            assert_close(there, here, "mean");
+            assert_close(other, gradient, "gradient");
+        }
+        Ok(())
+    }
+
     /// Summed in f32 the mean of a million pixels would be off in the fourth digit.
     #[test]
     fn the_mean_over_many_pixels_keeps_its_digits() -> Result<()> {
-        let logits = Var::zeros((2, 3, 724, 724), candle_core::DType::F32, &Device::Cpu)?;
+        let logits = Var::zeros((2, 3, 724, 724), DType::F32, &Device::Cpu)?;
         let labels = Tensor::zeros((2, 724, 724), candle_core::DType::U8, &Device::Cpu)?;
         let loss = cross_entropy(&logits, &labels, 255)?.to_scalar::<f32>()?;
         assert!((loss - 3f32.ln()).abs() <= 2.0 * f32::EPSILON, "{loss}");

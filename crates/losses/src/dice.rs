@@ -1,6 +1,7 @@
 //! Dice loss.
 
 use candle_core::{Result, Tensor};
+use sconce_tensors::Probabilities;
 
 use crate::overlap::Overlap;
 
@@ -31,13 +32,13 @@ pub fn dice(logits: &Tensor, labels: &Tensor, smooth: f64, ignore: u8) -> Result
 ///
 /// When shapes do not fit, or a label is neither a class nor `ignore`: image, row, column and value are named.
 pub fn dice_classes(logits: &Tensor, labels: &Tensor, smooth: f64, ignore: u8) -> Result<Tensor> {
-    of(Overlap::of_classes(logits, labels, ignore)?, smooth)
+    of(Overlap::of_classes(logits, labels, Probabilities::Sigmoid, (ignore, false))?, smooth)
 }
 
 /// The loss from its sums.
 pub(crate) fn of(overlap: Overlap, smooth: f64) -> Result<Tensor> {
     let Overlap { both, predicted, truth } = overlap;
-    1.0 - (both.affine(2.0, smooth)? / (predicted + (truth + smooth))?)?
+    1.0 - (both.affine(2.0, smooth)? / (predicted + (truth + smooth)?)?)?
 }
 
 #[cfg(test)]
@@ -62,8 +63,8 @@ mod tests {
         // Σpt of both = Σpt of each added; so for the denominators.
         let parts = |x: &Tensor, labels: &Tensor| -> Result<[f64; 2]> {
             let overlap = Overlap::of_foreground(x, labels, 255)?;
-            let (both, predicted) = (overlap.both.to_scalar::<f32>()?, overlap.predicted.to_scalar::<f32>()?);
-            Ok([f64::from(both), f64::from(predicted) + overlap.truth])
+            let value = |sum: &Tensor| sum.to_scalar::<f32>().map(f64::from);
+            Ok([value(&overlap.both)?, value(&overlap.predicted)? + value(&overlap.truth)?])
         };
         let (a, b) = (parts(&x, &labels)?, parts(&x.neg()?, &flipped)?);
         let want = 1.0 - (2.0 * (a[0] + b[0]) + 1.0) / (a[1] + b[1] + 1.0);
@@ -79,7 +80,7 @@ mod tests {
         let error = dice_classes(&x, &bad, 1.0, 255).unwrap_err().to_string();
         assert!(error.contains("label 3 at image 0, row 1, column 0"), "{error}");
         let error = dice_classes(&x, &labels(3, (1, 2, 3)), 1.0, 255).unwrap_err().to_string();
-        assert!(error.contains("[1, 3, 2, 2]") && error.contains("(1, 2, 3)"), "{error}");
+        assert!(error.contains("[1, 3, 2, 2]") && error.contains("[1, 2, 3]"), "{error}");
         dice(&x, &labels(2, (1, 2, 2)), 1.0, 255).unwrap_err();
     }
 

@@ -1,6 +1,7 @@
 //! Cross entropy of edge maps, balanced between edge and rest.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
+use sconce_tensors::{pixel_cross_entropy, sum_all, weighted_sum};
 
 use crate::cross_entropy::cross_entropy_weighted;
 use crate::targets::Map;
@@ -17,20 +18,34 @@ use crate::targets::Map;
 ///
 /// # Errors
 ///
-/// When shapes do not fit, or an edge is neither 0 nor 1: image, row, column and value are named.
+/// When shapes do not fit, or an edge is neither 0 nor 1: image, row, column and value are named. On a GPU, where looking for one would
+/// hold up every step, such edges are not found.
 pub fn edge_cross_entropy(edge_logits: &Tensor, edges: &Tensor) -> Result<Tensor> {
+    if !edges.device().is_cpu() {
+        return balanced_where_they_are(edge_logits, edges);
+    }
     let map = Map::read_edges(edges)?;
     let on = map.valid(0) as f64 / map.values.len().max(1) as f64;
     // No edge has the value that is ignored.
     cross_entropy_weighted(edge_logits, edges, &[on as f32, (1.0 - on) as f32], u8::MAX)
 }
 
+/// The same where edges are dear to read: they are counted where they are.
+fn balanced_where_they_are(edge_logits: &Tensor, edges: &Tensor) -> Result<Tensor> {
+    let losses = pixel_cross_entropy(edge_logits, edges, None, u8::MAX)?;
+    let edges = edges.to_dtype(DType::F32)?;
+    let on = (sum_all(&edges)? / edges.elem_count() as f64)?;
+    let weights = edges.broadcast_mul(&on.affine(-2.0, 1.0)?)?.broadcast_add(&on)?;
+    // The weights sum to 1 or more, or to 0, and then so do the losses.
+    weighted_sum(&losses, &weights)? / sum_all(&weights)?.maximum(0.5)?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{DType, Device, Var};
+    use candle_core::{Device, Var};
     use proptest::prelude::*;
-    use sconce_tensors::testing::{check_gradient, hashed_signed};
+    use sconce_tensors::testing::{assert_close, check_gradient, hashed_signed};
 
     /// One image row whose first `on` pixels are edge pixels.
     fn row(on: usize, width: usize) -> Result<Tensor> {
@@ -62,6 +77,22 @@ mod tests {
             let gradients = loss.backward()?;
             let gradient = gradients.get(&logits).map(|g| g.flatten_all()?.to_vec1::<f32>()).transpose()?;
             assert_eq!(gradient, Some(vec![0.0; 12]));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn counting_elsewhere_gives_the_same_loss() -> Result<()> {
+        for on in [0, 1, 3, 8, 9] {
+            let (logits, edges) = (Var::from_tensor(&hashed_signed("edge", (1, 2, 1, 9), 3.0))?, row(on, 9)?);
+            let of = |loss: Tensor| {
+                let gradient = loss.backward()?.remove(&logits);
+                Ok::<_, candle_core::Error>((loss, gradient.expect("a gradient")))
+            };
+            let (here, gradient) = of(edge_cross_entropy(&logits, &edges)?)?;
+            let (there, other) = of(balanced_where_they_are(&logits, &edges)?)?;
+            assert_close(&there, &here, "loss");
+            assert_close(&other, &gradient, "gradient");
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //!
 //! A loss takes the scores of a network as they are (logits, never probabilities) and the targets as bytes, and returns a scalar to
 //! call `backward` on. Means and sums over pixels are accumulated in f64. A batch without a valid pixel has loss 0 and gradient 0.
+//! On a GPU labels are counted where they are, and nothing waits for them: a wrong one is not named but makes the loss NaN.
 //!
 //! | function | what it punishes |
 //! |---|---|

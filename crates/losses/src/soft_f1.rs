@@ -19,7 +19,7 @@ const EPS: f64 = 1e-7;
 /// When shapes do not fit, or a label is not 0, 1 or `ignore`: image, row, column and value are named.
 pub fn soft_f1(logits: &Tensor, labels: &Tensor, ignore: u8) -> Result<Tensor> {
     let Overlap { both, predicted, truth } = Overlap::of_foreground(logits, labels, ignore)?;
-    1.0 - ((both * 2.0)? / (predicted + (truth + EPS))?)?
+    1.0 - ((both * 2.0)? / (predicted + (truth + EPS)?)?)?
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! Binary cross entropy whose foreground weighs more.
 
 use candle_core::{Result, Tensor, bail};
-use sconce_tensors::pixel_cross_entropy;
-
-use crate::cross_entropy::mean_over_valid;
+use sconce_tensors::{binary_cross_entropy_sums, pixel_cross_entropy};
 
 /// The mean over all pixels not labelled `ignore` of -weight log p at foreground pixels (label 1) and -log(1 - p) at background ones
 /// (label 0), where p = sigmoid(logit); 0 when there is none. Stable for logits of any size. The mean divides by the number of
@@ -17,23 +15,20 @@ use crate::cross_entropy::mean_over_valid;
 ///
 /// When shapes do not fit, or a label is not 0, 1 or `ignore`: image, row, column and value are named.
 pub fn weighted_bce(logits: &Tensor, labels: &Tensor, foreground_weight: f64, ignore: u8) -> Result<Tensor> {
-    let losses = pixel_bce(logits, labels, Some(&[1.0, foreground_weight as f32]), ignore)?;
-    mean_over_valid(&losses, labels, ignore)
+    let sums = binary_cross_entropy_sums(logits, labels, [1.0, foreground_weight as f32], ignore)?;
+    // Without pixels the sum is 0, with gradient 0.
+    let pixels = sums.get(1)?.detach().maximum(1.0)?;
+    sums.get(0)? / pixels
 }
 
-/// The loss of every pixel (N, H, W), weighted by its label if there are weights; 0 where it is `ignore`.
-pub(crate) fn pixel_bce(
-    logits: &Tensor,
-    labels: &Tensor,
-    weights: Option<&[f32]>,
-    ignore: u8,
-) -> Result<Tensor> {
+/// The loss of every pixel (N, H, W), of which none weighs more than others; 0 where it is `ignore`.
+pub(crate) fn pixel_bce(logits: &Tensor, labels: &Tensor, ignore: u8) -> Result<Tensor> {
     if logits.rank() != 4 || logits.dim(1)? != 1 {
         bail!("binary cross entropy needs logits (N, 1, H, W), not {:?}", logits.dims());
     }
     // Two classes of which the first scores 0: their softmax is the sigmoid.
     let two = Tensor::cat(&[&logits.zeros_like()?, logits], 1)?;
-    pixel_cross_entropy(&two, labels, weights, ignore)
+    pixel_cross_entropy(&two, labels, None, ignore)
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use crate::cuda::{
 };
 use crate::host;
 use crate::kept::{self, Kept, Values};
+use crate::labels;
 use crate::simd::{exp, vectorised};
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -34,38 +35,13 @@ pub fn pixel_cross_entropy(
     class_weights: Option<&[f32]>,
     ignore: u8,
 ) -> Result<Tensor> {
-    let (n, c, h, w) = host::dims4(logits, NAME)?;
-    if labels.dims() != [n, h, w] || labels.dtype() != DType::U8 {
-        let (shape, dtype) = (labels.shape(), labels.dtype());
-        bail!(
-            "{NAME}: for logits ({n}, {c}, {h}, {w}) expected labels ({n}, {h}, {w}) u8, got {shape:?} {dtype:?}"
-        );
-    }
+    let (_, c, _, _) = host::dims4(logits, NAME)?;
+    let labels = labels::of_scores(logits, labels, c, ignore, NAME)?;
     if let Some(weights) = class_weights.filter(|weights| weights.len() != c) {
         bail!("{NAME}: {} class weights for {c} classes", weights.len());
     }
-    let labels = labels.contiguous()?;
-    if labels.device().is_cpu() {
-        check_labels(&labels, c, ignore)?;
-    }
     let classes = Classes::new(c, class_weights, ignore);
     logits.contiguous()?.watched_op2(&labels, CrossEntropy { classes, log_sums: Arc::default() })
-}
-
-/// An error that names the first label which is neither below `classes` nor `ignore`.
-fn check_labels(labels: &Tensor, classes: usize, ignore: u8) -> Result<()> {
-    let (storage, layout) = labels.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else { bail!("{NAME}: labels must be on the CPU") };
-    let labels = host::slice::<u8>(storage, layout, NAME)?;
-    let wrong = |label: &u8| usize::from(*label) >= classes && *label != ignore;
-    let Some(at) = labels.iter().position(wrong) else { return Ok(()) };
-    let (_, h, w) = layout.shape().dims3()?;
-    let (image, row, column, label) = (at / (h * w), at / w % h, at % w, labels[at]);
-    bail!(
-        "{NAME}: label {label} at image {image}, row {row}, column {column} is not one of the {classes} classes \
-         0..={} nor the ignored value {ignore}",
-        classes - 1
-    )
 }
 
 /// What the labels mean: `weights[label]` is the class weight, 0 for the ignored label.

@@ -11,10 +11,12 @@
 //! * All work of a device goes to one stream of the calling thread: a network belongs to one thread.
 
 pub(crate) mod batch_norm;
+pub(crate) mod binary_cross_entropy;
 #[cfg(feature = "cuda")]
 pub(crate) mod card;
 pub(crate) mod channel_sum;
 pub(crate) mod channels;
+pub(crate) mod confusion;
 #[cfg(feature = "cuda")]
 pub(crate) mod conv;
 pub(crate) mod dropout;
@@ -24,7 +26,9 @@ pub(crate) mod max_pool;
 #[cfg(feature = "cuda")]
 pub(crate) mod memory;
 pub(crate) mod optimiser;
+pub(crate) mod overlap;
 pub(crate) mod pixel_classes;
+pub(crate) mod projection;
 pub(crate) mod rectifier;
 pub(crate) mod reduce;
 pub(crate) mod runtime;

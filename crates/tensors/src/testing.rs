@@ -121,6 +121,16 @@ pub fn hashed_signed(name: &str, shape: impl Into<Shape>, scale: f64) -> Tensor 
     hashed(name, shape, |u| signed(u) * scale)
 }
 
+/// Labels (u8) below `classes` that any language can regenerate in the same way, about a fifth of them 255.
+pub fn hashed_labels(name: &str, shape: impl Into<Shape>, classes: usize) -> Tensor {
+    let (shape, start) = (shape.into(), fnv1a64(name));
+    let label = |u: f64| if u < 0.2 { 255 } else { ((u - 0.2) / 0.8 * classes as f64) as u8 };
+    let values = (0..shape.elem_count() as u64).map(|i| label(uniform(start.wrapping_add(i))));
+    Tensor::from_iter(values, &Device::Cpu)
+        .and_then(|flat| flat.reshape(shape))
+        .expect("as many values as the shape has")
+}
+
 /// Computed in f64, stored as f32.
 fn hashed(name: &str, shape: impl Into<Shape>, map: impl Fn(f64) -> f64) -> Tensor {
     let (shape, start) = (shape.into(), fnv1a64(name));

@@ -139,7 +139,7 @@ fn train(
             let stop = interrupt.asked() || saving.is_over(state.at.step) && state.at.batch < batches;
             if stop || saving.is_due(state.at.step) {
                 record.sync()?;
-                saving.save(&checkpoint(&state, &tally), &state.at)?;
+                saving.save(&checkpoint(&state, &tally)?, &state.at)?;
             }
             if stop {
                 return Ok(End::Interrupted);
@@ -147,10 +147,10 @@ fn train(
         }
         let scores = held_out_scores(config, &state, &held_out, &mut record)?;
         let better = state.end_epoch_at(scores.counts.jaccard().unwrap_or_default(), watched(&scores));
-        let values = epoch_values(&std::mem::take(&mut tally), &scores);
+        let values = epoch_values(&std::mem::take(&mut tally), &scores)?;
         record.epoch(&state.at, &values)?;
         record.sync()?;
-        saving.save_epoch(&checkpoint(&state, &tally), &state.at, better)?;
+        saving.save_epoch(&checkpoint(&state, &tally)?, &state.at, better)?;
         progress.after_pause(&epoch_line(&state.at, config.epochs, &values));
         if saving.is_over(state.at.step) && state.at.epoch < config.epochs {
             return Ok(End::Interrupted);
@@ -182,10 +182,10 @@ fn begin(config: &Config, run: &Run, parameters: Parameters, batches: usize) -> 
     Ok((state, tally))
 }
 
-fn checkpoint(state: &State, tally: &Tally) -> Checkpoint {
+fn checkpoint(state: &State, tally: &Tally) -> Result<Checkpoint> {
     let mut checkpoint = state.checkpoint();
-    tally.write(&mut checkpoint);
-    checkpoint
+    tally.write(&mut checkpoint)?;
+    Ok(checkpoint)
 }
 
 /// The loss of one batch, and the logits.
@@ -216,16 +216,16 @@ fn watched(scores: &Scores) -> f64 {
 }
 
 /// In the order of [`EPOCH_COLUMNS`]; 0 for a score that does not exist.
-fn epoch_values(tally: &Tally, scores: &Scores) -> [f64; 11] {
+fn epoch_values(tally: &Tally, scores: &Scores) -> Result<[f64; 11]> {
     let counts = &scores.counts;
     let [precision, recall] = [counts.precision(), counts.recall()];
     let held_out = [scores.loss(), counts.accuracy(), precision, recall, counts.jaccard(), counts.f1()];
     let mut values = [0.0; 11];
-    values[..5].copy_from_slice(&tally.values());
+    values[..5].copy_from_slice(&tally.values()?);
     for (value, score) in values[5..].iter_mut().zip(held_out) {
         *value = score.unwrap_or_default();
     }
-    values
+    Ok(values)
 }
 
 fn epoch_line(at: &Position, epochs: usize, values: &[f64; 11]) -> String {

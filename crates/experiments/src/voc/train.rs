@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use sconce_backbones::normalize;
 use sconce_data::{Batch, Loader, Split, VOID, map_tensor};
 use sconce_losses::classes;
 use sconce_metrics::Confusion;
 use sconce_optim::Schedule;
 use sconce_runs::{Run, Which, write_report};
-use sconce_tensors::Parameters;
+use sconce_tensors::{ConfusionCounts, Parameters, label_map};
 
 use super::network::Network;
 use super::tally::Tally;
@@ -189,8 +189,8 @@ pub(super) fn losses(
     Ok((total, named))
 }
 
-/// Scores the held-out images at their own sizes with the network as it is now: the mean of their losses, and all pixels' counts.
-/// Draws those that the record wants.
+/// Scores the held-out images at their own sizes with the network as it is now: the mean of their losses, and all pixels' counts,
+/// which are read when all images have been asked for. Draws those that the record wants.
 fn held_out_scores(
     config: &Config,
     state: &State,
@@ -200,20 +200,22 @@ fn held_out_scores(
     let tensors = state.parameters.tensors().into_iter().collect();
     let network = Network::for_inference(&config.model, tensors, &config.device)?;
     let view = View::plain(config);
-    let mut all = Confusion::new(config.model.classes());
-    let mut sum = 0.0;
+    let classes = config.model.classes();
+    let (mut counts, mut all_losses) = (ConfusionCounts::new(classes), Vec::with_capacity(held_out.len()));
     for index in 0..held_out.len() {
         let sample = held_out.read(index)?;
-        let [truth] = &sample.targets;
         let logits = view.logits(&network, &sample.image)?;
-        let loss = classes(&logits, &map_tensor([truth], &config.device)?, &config.loss)?;
-        sum += f64::from(loss.to_scalar::<f32>()?);
-        let predicted = labels(&logits)?;
-        all.add(truth.as_raw(), predicted.as_raw(), VOID)?;
-        let colours = colours(all.classes());
-        record.held_out(&state.at, (index, &held_out.id(index)), &sample, &predicted, &colours)?;
+        let truth = map_tensor([&sample.targets[0]], &config.device)?;
+        all_losses
+            .push(sconce_losses::classes(&logits, &truth, &config.loss)?.detach().to_dtype(DType::F64)?);
+        counts.add(&truth, &label_map(&logits)?, VOID)?;
+        if record.shows(index) {
+            let (predicted, colours) = (labels(&logits)?, colours(classes));
+            record.held_out(&state.at, (index, &held_out.id(index)), &sample, &predicted, &colours)?;
+        }
     }
-    Ok((sum / held_out.len() as f64, all))
+    let sum: f64 = Tensor::stack(&all_losses, 0)?.to_vec1::<f64>()?.iter().sum();
+    Ok((sum / held_out.len() as f64, Confusion::from_counts(classes, &counts.read()?)?))
 }
 
 /// In the order of the columns of epochs.tsv.

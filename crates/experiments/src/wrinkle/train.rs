@@ -155,7 +155,7 @@ pub(super) fn train(
             let stop = interrupt.asked() || saving.is_over(state.at.step) && state.at.batch < batches;
             if stop || saving.is_due(state.at.step) {
                 record.sync()?;
-                saving.save(&extra.write(state.checkpoint()), &state.at)?;
+                saving.save(&extra.write(state.checkpoint())?, &state.at)?;
             }
             if stop {
                 return Ok(End::Interrupted);
@@ -163,10 +163,10 @@ pub(super) fn train(
         }
         let scores = held_out_scores(config, &state, &held_out, &mut record)?;
         let better = state.end_epoch(scores.counts.f1().unwrap_or_default());
-        let values = epoch_values(&std::mem::take(&mut extra.tally), &scores);
+        let values = epoch_values(&std::mem::take(&mut extra.tally), &scores)?;
         record.epoch(&state.at, &values)?;
         record.sync()?;
-        saving.save_epoch(&extra.write(state.checkpoint()), &state.at, better)?;
+        saving.save_epoch(&extra.write(state.checkpoint())?, &state.at, better)?;
         progress.after_pause(&epoch_line(&state.at, config.epochs, &values));
         if saving.is_over(state.at.step) && state.at.epoch < config.epochs {
             return Ok(End::Interrupted);
@@ -194,12 +194,12 @@ struct Extra {
 }
 
 impl Extra {
-    fn write(&self, mut checkpoint: Checkpoint) -> Checkpoint {
+    fn write(&self, mut checkpoint: Checkpoint) -> Result<Checkpoint> {
         if let Some(weight) = self.weight {
             checkpoint.set(WEIGHT, weight);
         }
-        self.tally.write(&mut checkpoint);
-        checkpoint
+        self.tally.write(&mut checkpoint)?;
+        Ok(checkpoint)
     }
 }
 
@@ -295,7 +295,7 @@ fn held_out_scores(
 }
 
 /// In the order of [`EPOCH_COLUMNS`]; 0 for a score that does not exist.
-fn epoch_values(tally: &Tally, scores: &Scores) -> [f64; 12] {
+fn epoch_values(tally: &Tally, scores: &Scores) -> Result<[f64; 12]> {
     let Scores { counts, tolerant, .. } = scores;
     let held_out = [
         counts.accuracy(),
@@ -307,11 +307,11 @@ fn epoch_values(tally: &Tally, scores: &Scores) -> [f64; 12] {
         tolerant.f1(),
     ];
     let mut values = [0.0; 12];
-    values[..5].copy_from_slice(&tally.values());
+    values[..5].copy_from_slice(&tally.values()?);
     for (value, score) in values[5..].iter_mut().zip(held_out) {
         *value = score.unwrap_or_default();
     }
-    values
+    Ok(values)
 }
 
 fn epoch_line(at: &Position, epochs: usize, values: &[f64; 12]) -> String {

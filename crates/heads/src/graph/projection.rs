@@ -1,7 +1,7 @@
 //! From pixels to vertices.
 
 use candle_core::{D, Result, Tensor, bail};
-use sconce_tensors::{softmax_channels, top_k_indices};
+use sconce_tensors::{project_on_vertices, top_k_indices};
 
 /// A few pixels chosen as the vertices of an image's graph, and how strongly every pixel belongs to each.
 #[derive(Debug, Clone)]
@@ -50,8 +50,7 @@ pub fn project_to_graph(
     let scores = scores.detach().reshape((n, classes, pixels))?;
     let chosen = top_k_indices(&scores, per_class)?.reshape((n, 1, classes * per_class))?;
     let vertices = inner_pixels(&x, &e, &chosen)?;
-    let energy = vertices.matmul(&x)?.broadcast_mul(&e)?; // ⟨vertex, x·e⟩ = ⟨vertex, x⟩·e: V instead of D rows to scale
-    let projection = softmax_channels(&energy)?.broadcast_mul(&e)?;
+    let projection = project_on_vertices(&vertices, &x, &e)?;
     Ok(Graph { vertices, projection })
 }
 

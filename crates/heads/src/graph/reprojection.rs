@@ -1,6 +1,7 @@
 //! From vertices back to pixels.
 
 use candle_core::{Result, Tensor};
+use sconce_tensors::reproject_from_vertices;
 
 /// The features plus what the vertices tell each pixel: x + Hᵀ·P.
 ///
@@ -12,8 +13,7 @@ use candle_core::{Result, Tensor};
 ///
 /// When the shapes do not fit.
 pub fn reproject_to_pixels(features: &Tensor, vertices: &Tensor, projection: &Tensor) -> Result<Tensor> {
-    let told = vertices.transpose(1, 2)?.matmul(projection)?;
-    features + told.reshape(features.shape())?
+    reproject_from_vertices(&features.flatten_from(2)?, vertices, projection)?.reshape(features.shape())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::checks::{assert_same_on_any_threads, golden, with_gradient};
 use crate::testing::{assert_close, check_gradient, devices, hashed_signed, hashed_uniform};
-use candle_core::Device;
+use candle_core::{DType, Device};
 use proptest::prelude::*;
 
 /// Labels below `classes`, about a fifth of them 255.

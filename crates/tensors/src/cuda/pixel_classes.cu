@@ -1,28 +1,13 @@
 // What looks at all channels of one pixel: softmax, cross entropy, the highest class. A thread has a pixel of (images, pixels);
 // neighbours read neighbouring values.
-#include "kernel.cuh"
-
-// Where channel 0 of pixel i lies; the next channels follow at every `pixels`.
-__device__ inline size_t first_channel(size_t i, unsigned channels, size_t pixels) {
-    return i / pixels * channels * pixels + i % pixels;
-}
-
-// The largest logit and the sum of exp(logit - largest).
-__device__ inline void largest_and_sum(const float *x, unsigned channels, size_t pixels, float *largest, float *sum) {
-    float m = -INFINITY;
-    for (unsigned c = 0; c < channels; c++) m = x[c * pixels] > m ? x[c * pixels] : m;
-    float total = 0.0f;
-    for (unsigned c = 0; c < channels; c++) total += expf(x[c * pixels] - m);
-    *largest = m;
-    *sum = total;
-}
+#include "pixel_channels.cuh"
 
 KERNEL(softmax)(const float *x, float *y, unsigned channels, size_t pixels, size_t count) {
     size_t i = thread_number();
     if (i >= count) return;
     size_t first = first_channel(i, channels, pixels);
     float largest, sum;
-    largest_and_sum(x + first, channels, pixels, &largest, &sum);
+    largest_and_sum(x + first, 1.0f, channels, pixels, &largest, &sum);
     float scale = 1.0f / sum;
     for (unsigned c = 0; c < channels; c++) y[first + c * pixels] = expf(x[first + c * pixels] - largest) * scale;
 }
@@ -46,7 +31,7 @@ KERNEL(cross_entropy)(const float *logits, const unsigned char *labels, const fl
     if (i >= count) return;
     size_t first = first_channel(i, channels, pixels);
     float largest, sum;
-    largest_and_sum(logits + first, channels, pixels, &largest, &sum);
+    largest_and_sum(logits + first, 1.0f, channels, pixels, &largest, &sum);
     float log = logf(sum);
     log_sums[i] = largest + log;
     unsigned label = labels[i];

@@ -29,6 +29,16 @@ impl Pixels {
         self.count
     }
 
+    /// Of every pixel.
+    pub(crate) fn channels(&self) -> u32 {
+        self.channels
+    }
+
+    /// channels, pixels, count
+    pub(crate) fn arguments(&self) -> [Argument; 3] {
+        [Unsigned(self.channels), Size(self.pixels), Size(self.count)]
+    }
+
     /// Of all channels.
     #[cfg(feature = "cuda")]
     pub(crate) fn elements(&self) -> usize {
@@ -48,9 +58,8 @@ impl Pixels {
         pointers: &[u64],
         more: &[Argument],
     ) -> Result<()> {
-        let sizes = [Unsigned(self.channels), Size(self.pixels), Size(self.count)];
         let pointers: Vec<Argument> = pointers.iter().copied().map(Pointer).collect();
-        let arguments = [&pointers[..], &sizes, more].concat();
+        let arguments = [&pointers[..], &self.arguments(), more].concat();
         // SAFETY: by contract; a thread touches its own pixel, if there is one.
         unsafe { runtime.launch(Kernel { file: "pixel_classes", name }, blocks(self.count), &arguments) }
     }

@@ -1,10 +1,13 @@
 //! Every kernel, with the code that launches it, against the operation's CPU form.
 
 mod batch_norm;
+mod confusion;
 mod emulation;
 mod optimiser;
+mod pixel_sums;
 mod pixels;
 mod planes;
+mod projection;
 mod rectifier;
 
 use candle_core::{Device, Result, Tensor};
@@ -14,6 +17,11 @@ pub(crate) use emulation::emulation;
 /// The floats of a tensor, as a card would hold them.
 fn floats(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().and_then(|flat| flat.to_vec1()).expect("floats")
+}
+
+/// The same of bytes.
+fn bytes(tensor: &Tensor) -> Vec<u8> {
+    tensor.flatten_all().and_then(|flat| flat.to_vec1()).expect("bytes")
 }
 
 /// Where the values of a vector begin.

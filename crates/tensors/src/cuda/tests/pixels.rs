@@ -1,25 +1,14 @@
 use candle_core::{DType, Device, Result, Tensor};
 use proptest::prelude::*;
 
-use super::{at, at_mut, emulation, filled, floats};
+use super::{at, at_mut, bytes, emulation, filled, floats};
 use crate::checks::with_gradient;
 use crate::cuda::pixel_classes::{self, Pixels, Targets};
 use crate::cuda::{dropout, reduce, top_k};
-use crate::testing::{assert_close, hashed_signed, hashed_uniform};
+use crate::testing::{assert_close, hashed_labels, hashed_signed, hashed_uniform};
 use crate::{label_map, pixel_cross_entropy, softmax_channels, top_k_indices, weighted_sum};
 
 const IGNORE: u8 = 255;
-
-/// Labels below `classes`, about a fifth of them ignored.
-fn labels(n: usize, h: usize, w: usize, classes: usize) -> Result<Tensor> {
-    let label = |u: f32| if u < 0.2 { IGNORE } else { ((u - 0.2) / 0.8 * classes as f32) as u8 };
-    let values: Vec<u8> = floats(&hashed_uniform("labels", (n, h, w))).into_iter().map(label).collect();
-    Tensor::from_vec(values, (n, h, w), &Device::Cpu)
-}
-
-fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
-    tensor.flatten_all()?.to_vec1()
-}
 
 fn softmax(x: &Tensor) -> Result<()> {
     let Some(card) = emulation() else { return Ok(()) };
@@ -48,7 +37,7 @@ fn cross_entropy(x: &Tensor, labels: &Tensor) -> Result<()> {
     let mut weights = [0.0; 256];
     weights[..classes].copy_from_slice(&class_weights);
     let (of, values, upstream, ids) =
-        (Pixels::new(x.dims(), "test")?, floats(x), floats(&seed), bytes(labels)?);
+        (Pixels::new(x.dims(), "test")?, floats(x), floats(&seed), bytes(labels));
     let targets = Targets { labels: at(&ids), weights: &weights, ignore: IGNORE };
     let mut log_sums = vec![f32::NAN; of.count()];
     let log_sums = at_mut(&mut log_sums);
@@ -73,7 +62,7 @@ proptest! {
     fn softmax_and_cross_entropy(c in 1usize..24, h in 1usize..20, w in 1usize..20, scale in 0.1f64..20.0) {
         let x = hashed_signed("x", (2, c, h, w), scale);
         softmax(&x)?;
-        cross_entropy(&x, &labels(2, h, w, c)?)?;
+        cross_entropy(&x, &hashed_labels("labels", (2, h, w), c))?;
     }
 
     #[test]
@@ -83,7 +72,7 @@ proptest! {
         let (of, values, mut labels) = (Pixels::new(x.dims(), "test")?, floats(&x), vec![99u8; 2 * h * w]);
         // SAFETY: a float for each pixel and channel, a label for each pixel.
         unsafe { pixel_classes::label_map(card, of, [at(&values), at_mut(&mut labels)]) }?;
-        prop_assert_eq!(labels, bytes(&label_map(&x)?)?);
+        prop_assert_eq!(labels, bytes(&label_map(&x)?));
     }
 
     #[test]
