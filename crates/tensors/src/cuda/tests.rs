@@ -1,15 +1,21 @@
 //! Every kernel, with the code that launches it, against the operation's CPU form.
 
 mod batch_norm;
-mod emulation;
 mod optimiser;
 mod pixels;
 mod planes;
 mod rectifier;
 
-use candle_core::{Device, Result, Tensor};
+use std::sync::OnceLock;
 
-pub(crate) use emulation::emulation;
+use candle_core::{Device, Result, Tensor};
+use sconce_kernels::Emulation;
+
+/// This crate's kernels on the processor, if there is a C++ compiler.
+pub(crate) fn emulation() -> Option<&'static Emulation> {
+    static EMULATION: OnceLock<Option<Emulation>> = OnceLock::new();
+    EMULATION.get_or_init(|| Emulation::new(env!("CARGO_MANIFEST_DIR"))).as_ref()
+}
 
 /// The floats of a tensor, as a card would hold them.
 fn floats(tensor: &Tensor) -> Vec<f32> {
