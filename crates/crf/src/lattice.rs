@@ -107,14 +107,20 @@ impl Lattice {
         &self.vertex_of[self.row_starts[chunk]..self.row_starts[chunk + 1]]
     }
 
-    /// Every pixel's vertices and their weights, and for every axis both neighbours of every vertex.
+    /// For every axis both neighbours of every vertex.
     #[cfg(test)]
-    pub(crate) fn numbers(&self) -> (Vec<u32>, &[f32], &[Vec<[u32; 2]>]) {
+    pub(crate) fn neighbours(&self) -> &[Vec<[u32; 2]>] {
+        &self.neighbours
+    }
+
+    /// Every pixel's vertices and their weights.
+    #[cfg(test)]
+    pub(crate) fn numbers(&self) -> (Vec<u32>, &[f32]) {
         let chunks = self.corners.chunks(CHUNK * self.corners_of_pixel).enumerate();
         let vertices = chunks.flat_map(|(chunk, corners)| {
             corners.iter().map(move |&corner| self.vertex_of(chunk)[corner as usize])
         });
-        (vertices.collect(), &self.weights, &self.neighbours)
+        (vertices.collect(), &self.weights)
     }
 
     /// Sums what was splatted per vertex, and blurs it.

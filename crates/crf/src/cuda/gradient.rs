@@ -23,12 +23,14 @@ pub(super) fn backward<R: Runtime>(
     let mut gradient = rows_from_planes(runtime, outer, classes, 1.0)?;
     for (iteration, q) in kept.iter().enumerate().rev() {
         through_softmax(runtime, q, &gradient, &logits, classes)?;
-        let Some(earlier) = iteration.checked_sub(1).map(|index| &kept[index]) else { break };
-        let before = Array::upload(runtime, &vec![0.0; outer.len()])?;
+        let earlier = iteration.checked_sub(1).map(|index| &kept[index]);
+        let Some(earlier) = earlier.filter(|_| !crf.kernels.is_empty()) else { break };
+        let (before, mut base) = (Array::scratch(runtime, outer.len())?, None);
         for (kernel, weights) in crf.kernels.iter().zip(&mut weights) {
             let products = kernel.products(runtime, &gradient, earlier)?;
             weights.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
-            kernel.add_transposed(runtime, &gradient, &before)?;
+            kernel.through(runtime, &gradient, base, &before)?;
+            base = Some(&before);
         }
         gradient = before;
     }
@@ -59,12 +61,18 @@ impl<R: Runtime> Kernel<R> {
         self.costs.products(runtime, gradient, &messages)
     }
 
-    /// Adds what a gradient of scores is one of before the messages were made.
-    fn add_transposed(&self, runtime: &R, gradient: &Array<R, f32>, sums: &Array<R, f32>) -> Result<()> {
+    /// From the gradient of scores to that of the probabilities that the messages were made of, which is added to `base` in `sums`.
+    fn through(
+        &self,
+        runtime: &R,
+        gradient: &Array<R, f32>,
+        base: Option<&Array<R, f32>>,
+        sums: &Array<R, f32>,
+    ) -> Result<()> {
         let (filter, classes) = (&self.filter, self.costs.class_factors.len());
         let mixed = self.costs.mix_transposed(runtime, gradient)?;
         let values = filter.lattice.spread(runtime, (&mixed, &filter.after), classes, Axes::Descending)?;
         let ones = Array::upload(runtime, &vec![1.0; classes])?;
-        filter.lattice.slice(runtime, &values, (&filter.before, &ones), Some(sums), sums)
+        filter.lattice.slice(runtime, &values, (&filter.before, &ones), base, sums)
     }
 }

@@ -137,7 +137,10 @@ fn without_kernels_the_result_is_the_softmax() -> Result<(), Error> {
     let (shape, unary) = (Shape::image(5, 4), Unary::from_logits(noise(3, 60))?);
     let settings = MeanField { iterations: 2, tolerance: None, divergence: true };
     let want = DenseCrf::new(shape, 3)?.infer_with(&unary, &settings)?;
-    compare(&want, &DeviceCrf::with_runtime(shape, 3, card)?.infer_with(&unary, &settings)?);
+    let got = DeviceCrf::with_runtime(shape, 3, card)?;
+    compare(&want, &got.infer_with(&unary, &settings)?);
+    let want = DenseCrf::new(shape, 3)?.gradient(&unary, 2, &noise(4, 60))?;
+    compare_gradients(&want, &got.gradient(&unary, 2, &noise(4, 60))?);
     Ok(())
 }
 
