@@ -8,7 +8,7 @@ cubin=$(mktemp)
 trap 'rm -f "$cubin"' EXIT
 for kernel in crates/*/src/cuda/*.cu; do
     # The flags of the crates' build scripts.
-    "$nvcc" --cubin "-arch=sm_${CUDA_COMPUTE_CAP:-80}" -std=c++17 -O3 -Xptxas -v -o "$cubin" "$kernel" 2>&1
+    "$nvcc" --cubin "-arch=sm_${CUDA_COMPUTE_CAP:-80}" -std=c++17 -O3 -I crates/kernels/include -Xptxas -v -o "$cubin" "$kernel" 2>&1
 done | awk '
     BEGIN { printf "%-48s %9s %7s %7s\n", "kernel", "registers", "shared", "spilled" }
     /error/ { print; bad = 1 }

@@ -1,10 +1,11 @@
 //! Which crate may depend on which.
 
-/// Crate and the crates of the workspace that its `[dependencies]` may name.
-const ALLOWED: [(&str, &[&str]); 12] = [
-    ("tensors", &[]),
+/// Crate and the crates of the workspace that its `[dependencies]` may name, behind a feature or not.
+const ALLOWED: [(&str, &[&str]); 13] = [
+    ("kernels", &[]),
+    ("tensors", &["kernels"]),
     ("metrics", &[]),
-    ("crf", &[]),
+    ("crf", &["kernels"]),
     ("backbones", &["tensors"]),
     ("heads", &["tensors"]),
     ("losses", &["tensors"]),
@@ -19,7 +20,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ),
 ];
 
-/// Crates that stay usable without candle.
+/// Crates that stay usable without candle, which `kernels` brings too; a feature may ask for it.
 const WITHOUT_CANDLE: [&str; 2] = ["metrics", "crf"];
 
 /// The forbidden arrows of one crate, given the text of its `Cargo.toml`.
@@ -30,13 +31,14 @@ pub(crate) fn violations(name: &str, manifest: &str) -> Vec<String> {
         )];
     };
     let mut found = Vec::new();
-    for dependency in dependencies(manifest) {
+    for (dependency, optional) in dependencies(manifest) {
         if let Some(other) = dependency.strip_prefix("sconce-")
             && !allowed.contains(&other)
         {
             found.push(format!("crates/{name} may not depend on {dependency}"));
         }
-        if dependency.starts_with("candle") && WITHOUT_CANDLE.contains(&name) {
+        let brings_candle = dependency.starts_with("candle") || dependency == "sconce-kernels";
+        if brings_candle && !optional && WITHOUT_CANDLE.contains(&name) {
             found.push(format!("crates/{name} must not know candle"));
         }
         if dependency == "anyhow" && name != "experiments" {
@@ -46,20 +48,19 @@ pub(crate) fn violations(name: &str, manifest: &str) -> Vec<String> {
     found
 }
 
-/// Names in the `[dependencies]` section; optional ones (behind a feature) are left out.
-fn dependencies(manifest: &str) -> Vec<String> {
+/// Names in the `[dependencies]` section, and whether each is behind a feature.
+fn dependencies(manifest: &str) -> Vec<(String, bool)> {
     let mut inside = false;
-    let mut names = Vec::new();
+    let mut found = Vec::new();
     for line in manifest.lines().map(str::trim) {
         if line.starts_with('[') {
             inside = line == "[dependencies]";
-        } else if inside && !line.starts_with('#') && !line.contains("optional = true") {
-            names.extend(
-                line.split(['.', '=', ' ']).next().filter(|name| !name.is_empty()).map(str::to_owned),
-            );
+        } else if inside && !line.starts_with('#') {
+            let name = line.split(['.', '=', ' ']).next().filter(|name| !name.is_empty());
+            found.extend(name.map(|name| (name.to_owned(), line.contains("optional = true"))));
         }
     }
-    names
+    found
 }
 
 #[cfg(test)]
@@ -80,8 +81,11 @@ mod tests {
 
     #[test]
     fn an_optional_dependency_is_a_feature() {
-        let manifest = "[dependencies]\ncandle-core = { workspace = true, optional = true }\n";
+        let manifest = "[dependencies]\nsconce-kernels = { workspace = true, optional = true }\n";
         assert!(violations("crf", manifest).is_empty());
+        assert_eq!(violations("metrics", manifest), ["crates/metrics may not depend on sconce-kernels"]);
+        let manifest = "[dependencies]\nsconce-kernels.workspace = true\n";
+        assert_eq!(violations("crf", manifest), ["crates/crf must not know candle"]);
     }
 
     #[test]

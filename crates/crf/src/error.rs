@@ -84,6 +84,10 @@ pub enum Error {
         /// How many kernels there are.
         kernels: usize,
     },
+    /// What a GPU answered.
+    #[cfg(any(feature = "cuda", test))]
+    #[error("the GPU: {0}")]
+    Device(String),
     /// Features that span too many standard deviations for the lattice's integers.
     #[error(
         "the features span {deviations} standard deviations, too many for the lattice: use larger deviations"
@@ -92,6 +96,13 @@ pub enum Error {
         /// Largest extent of one dimension, in standard deviations.
         deviations: f32,
     },
+}
+
+#[cfg(any(feature = "cuda", test))]
+impl From<sconce_kernels::Error> for Error {
+    fn from(error: sconce_kernels::Error) -> Self {
+        Self::Device(error.to_string())
+    }
 }
 
 /// An error unless `found` is `expected`.

@@ -23,6 +23,12 @@ use rayon::prelude::*;
 pub(crate) use self::blur::Axes;
 pub(crate) use self::slice::{Vertices, slice_add};
 pub(crate) use self::splat::{Corners, splat};
+#[cfg(any(feature = "cuda", test))]
+pub(crate) use self::{
+    build::direction,
+    embed::scales,
+    key::{Key, MOST_WORDS, Packing},
+};
 use crate::layout::{Layout, with_groups};
 use crate::simd::{Lanes, vectorised, zeros};
 
@@ -71,8 +77,7 @@ impl Lattice {
 
     /// What makes the blurred and sliced values sums of a Gaussian whose peak is 1, as in Krähenbühl's code.
     pub(crate) fn scale(&self) -> f32 {
-        let dimensions = self.corners_of_pixel as i32 - 1;
-        1.0 / (1.0 + 2.0f32.powi(-dimensions))
+        scale(self.corners_of_pixel)
     }
 
     /// Each chunk's part of `scattered`.
@@ -100,6 +105,22 @@ impl Lattice {
     /// The vertices of a chunk's rows.
     pub(crate) fn vertex_of(&self, chunk: usize) -> &[u32] {
         &self.vertex_of[self.row_starts[chunk]..self.row_starts[chunk + 1]]
+    }
+
+    /// For every axis both neighbours of every vertex.
+    #[cfg(test)]
+    pub(crate) fn neighbours(&self) -> &[Vec<[u32; 2]>] {
+        &self.neighbours
+    }
+
+    /// Every pixel's vertices and their weights.
+    #[cfg(test)]
+    pub(crate) fn numbers(&self) -> (Vec<u32>, &[f32]) {
+        let chunks = self.corners.chunks(CHUNK * self.corners_of_pixel).enumerate();
+        let vertices = chunks.flat_map(|(chunk, corners)| {
+            corners.iter().map(move |&corner| self.vertex_of(chunk)[corner as usize])
+        });
+        (vertices.collect(), &self.weights)
     }
 
     /// Sums what was splatted per vertex, and blurs it.
@@ -140,6 +161,12 @@ impl Lattice {
         });
         filtered
     }
+}
+
+/// [`Lattice::scale`] with so many corners of a pixel.
+pub(crate) fn scale(corners_of_pixel: usize) -> f32 {
+    let dimensions = corners_of_pixel as i32 - 1;
+    1.0 / (1.0 + 2.0f32.powi(-dimensions))
 }
 
 vectorised! {

@@ -7,7 +7,7 @@
 //!
 //! A [`DenseCrf`] takes any number of kernels over any [`Features`], a [`Compatibility`] each; a [`Unary`] comes from
 //! probabilities, logits, energies or labels; the result is a [`Posterior`]. [`DenseCrf::gradient`] trains through it. The
-//! crate knows nothing of tensors or files.
+//! crate knows nothing of tensors or files. With the feature `cuda` a `CudaCrf` does the same on a GPU.
 //!
 //! Letters: C classes, H rows, W columns. Planes are (C, H, W), as networks return them.
 //!
@@ -34,6 +34,8 @@
 mod brute_force;
 mod compatibility;
 mod covariance;
+#[cfg(any(feature = "cuda", test))]
+mod cuda;
 mod dense_crf;
 mod divergence;
 mod error;
@@ -53,6 +55,10 @@ mod unary;
 pub use brute_force::filter_exactly;
 pub use compatibility::Compatibility;
 pub use covariance::Covariance;
+#[cfg(any(feature = "cuda", test))]
+pub use cuda::DeviceCrf;
+#[cfg(feature = "cuda")]
+pub use cuda::{Card, CudaCrf};
 pub use dense_crf::DenseCrf;
 pub use error::Error;
 pub use features::Features;

@@ -79,6 +79,12 @@ impl Unary {
         check_length("unary", "classes × width × height × depth", classes * pixels, self.values.len())
     }
 
+    /// The values, and what makes them negative energies.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn values(&self) -> (&[f32], f32) {
+        (&self.values, self.sign)
+    }
+
     /// Writes negative energies of pixels from `first` on to rows, and -∞ to their padding.
     pub(crate) fn write_logits(&self, layout: Layout, pixels: usize, first: usize, rows: &mut [Lanes]) {
         layout.rows_from_planes(&self.values, pixels, first, (self.sign, f32::NEG_INFINITY), rows);

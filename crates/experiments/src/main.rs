@@ -12,6 +12,7 @@ mod class_scores;
 mod cli;
 mod curve;
 mod data;
+mod dense_crf;
 mod device;
 mod each_image;
 mod estimate;

@@ -1,9 +1,7 @@
 //! The operations on NVIDIA GPUs, under the feature `cuda`.
 //!
 //! * A `.cu` file holds the kernels of one concept, the `.rs` file of that name launches them, for a [`runtime::Runtime`]:
-//!   a card, or in tests an emulation of one that runs every thread of every block on the processor, so that all
-//!   arithmetic with indices is held against the operations' CPU forms where there is no card.
-//! * `build.rs` compiles the kernels to PTX, which the driver turns into code when a kernel is used for the first time.
+//!   a card, or in tests `sconce-kernels`' emulation of one, which holds them against the operations' CPU forms.
 //! * Sums have an order that depends on shapes alone, and nothing is added by atomic operations: the same arguments give the
 //!   same bits on the same card.
 //! * Layers in a row ([`conv_norms`](crate::conv_norms)) run one by one, and a block that runs again
@@ -31,8 +29,9 @@ pub(crate) mod pixel_classes;
 pub(crate) mod projection;
 pub(crate) mod rectifier;
 pub(crate) mod reduce;
-pub(crate) mod runtime;
 pub(crate) mod separable;
 #[cfg(test)]
 mod tests;
 pub(crate) mod top_k;
+
+pub(crate) use sconce_kernels as runtime;

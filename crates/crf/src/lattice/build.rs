@@ -18,10 +18,6 @@ impl Lattice {
     /// without regard to other chunks. Then equal vertices of all chunks get one number. Chunks do not depend on the
     /// number of threads, so nothing in the lattice does.
     pub(crate) fn new(features: &Features) -> Result<Self, Error> {
-        let dimensions = features.dimensions();
-        if !(1..MOST_CORNERS).contains(&dimensions) {
-            return Err(Error::Dimensions(dimensions));
-        }
         let packing = Packing::new(features)?;
         Ok(match packing.words() {
             1 => build::<1>(features, &packing),
@@ -69,7 +65,7 @@ fn build<const WORDS: usize>(features: &Features, packing: &Packing) -> Lattice 
 }
 
 /// The difference of two neighbours along an axis: every coordinate grows by 1, that of the axis falls by d.
-fn direction<const WORDS: usize>(packing: &Packing, axis: usize, axes: usize) -> Key<WORDS> {
+pub(crate) fn direction<const WORDS: usize>(packing: &Packing, axis: usize, axes: usize) -> Key<WORDS> {
     let steps = (0..axes).map(|i| packing.step(i, if i == axis { 1 - axes as i64 } else { 1 }));
     steps.fold([0; WORDS], plus)
 }

@@ -1,6 +1,6 @@
 //! A vertex's coordinates packed into a few words.
 
-use super::embed::scales;
+use super::embed::{MOST_DIMENSIONS, scales};
 use crate::Error;
 use crate::features::Features;
 
@@ -17,7 +17,8 @@ pub(crate) const MOST_WORDS: usize = 8;
 #[derive(Debug, Clone)]
 pub(crate) struct Packing {
     fields: Vec<Field>,
-    words: usize,
+    /// Of each word that is needed.
+    bits: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,30 +35,54 @@ const FARTHEST: f32 = 1e6;
 impl Packing {
     /// Room for every vertex that the features touch and for these vertices' neighbours.
     pub(crate) fn new(features: &Features) -> Result<Self, Error> {
+        let dimensions = features.dimensions();
+        if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
+            return Err(Error::Dimensions(dimensions));
+        }
         // Corners lie within d + 1 of their point, neighbours d further; the rest is for rounding.
-        let margin = 3 * (features.dimensions() as i32 + 1);
+        let margin = 3 * (dimensions as i32 + 1);
         let (mut word, mut shift) = (0, 0);
-        let mut fields = Vec::new();
+        let (mut fields, mut used) = (Vec::new(), vec![0]);
         for (low, high) in elevated_bounds(features)? {
             let (least, most) = (low.floor() as i32 - margin, high.ceil() as i32 + margin);
             let bits = 32 - ((most - least) as u32).leading_zeros();
             if shift + bits > 64 {
                 (word, shift) = (word + 1, 0);
+                used.push(0);
             }
             fields.push(Field { word, shift, least });
             shift += bits;
+            used[word] = shift;
         }
         // 31 dimensions of at most 23 bits, two a word, would need 16 words: only absurdly narrow kernels in many
         // dimensions do.
         match word + 1 {
-            words @ ..=MOST_WORDS => Ok(Self { fields, words: words.next_power_of_two() }),
+            ..=MOST_WORDS => Ok(Self { fields, bits: used }),
             _ => Err(Error::TooNarrow { deviations: extent(features) }),
         }
     }
 
     /// How many words a key needs: 1, 2, 4 or 8.
     pub(crate) fn words(&self) -> usize {
-        self.words
+        self.bits.len().next_power_of_two()
+    }
+
+    /// How many bits each word has that is needed.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn bits(&self) -> &[u32] {
+        &self.bits
+    }
+
+    /// The bit at which each coordinate begins, in all words.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn shifts(&self) -> Vec<u32> {
+        self.fields.iter().map(|field| field.word as u32 * u64::BITS + field.shift).collect()
+    }
+
+    /// For each coordinate what is packed as 0.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn least(&self) -> Vec<i32> {
+        self.fields.iter().map(|field| field.least).collect()
     }
 
     /// What a vertex is packed as.

@@ -157,10 +157,7 @@ impl Case {
             Work::Forward(convolution) => convolution.forward(&self.name, seconds, device),
             Work::Backward(convolution) => convolution.backward(&self.name, seconds, device),
             Work::Matmul => convolution::matmul(&self.name, seconds, device),
-            Work::DenseCrf(_) if !device.is_cpu() => {
-                bail!("{}: the dense CRF computes on the CPU alone: --device cpu", self.name)
-            }
-            Work::DenseCrf(size) => dense_crf::time(&self.name, size, seconds),
+            Work::DenseCrf(size) => dense_crf::time(&self.name, size, seconds, device),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The dense CRF on an image of coloured regions: both lattices and five iterations, as pydensecrf's script times them.
 
 use anyhow::Result;
-use sconce_crf::Compatibility::Potts;
-use sconce_crf::{Bilateral, DenseCrf, Error, Gaussian, Shape, Unary};
+use candle_core::Device;
+use sconce_crf::{Bilateral, Error, Gaussian, Unary};
 use sconce_tensors::testing::hashed_uniform;
 
 use super::timing::{Measurement, measure};
+use crate::dense_crf::Kernels;
 
 /// Width, height and classes.
 pub(super) const ALL: [[usize; 3]; 4] = [[500, 375, 21], [500, 375, 2], [320, 240, 21], [1000, 750, 21]];
@@ -13,13 +14,18 @@ pub(super) const ALL: [[usize; 3]; 4] = [[500, 375, 21], [500, 375, 2], [320, 24
 const ITERATIONS: usize = 5;
 
 /// Times one of [`ALL`].
-pub(super) fn time(case: &str, [width, height, classes]: [usize; 3], seconds: f64) -> Result<Measurement> {
+pub(super) fn time(
+    case: &str,
+    [width, height, classes]: [usize; 3],
+    seconds: f64,
+    device: &Device,
+) -> Result<Measurement> {
     let (rgb, energies) = scene(width, height, classes)?;
+    let kernels =
+        Kernels { gaussian: (Gaussian::new(3.0), 3.0), bilateral: (Bilateral::new(80.0, 13.0), 10.0) };
     let infer = || -> Result<(), Error> {
-        let crf = DenseCrf::new(Shape::image(width, height), classes)?
-            .gaussian(&Gaussian::new(3.0), Potts(3.0))?
-            .bilateral(&rgb, &Bilateral::new(80.0, 13.0), Potts(10.0))?;
-        crf.infer(&Unary::from_energies(energies.clone())?, ITERATIONS)?;
+        let unary = Unary::from_energies(energies.clone())?;
+        kernels.infer((width, height), classes, &rgb, &unary, ITERATIONS, device)?;
         Ok(())
     };
     measure(case, &[height, width, classes], None, seconds, infer)

@@ -3,9 +3,10 @@
 use anyhow::{Result, bail};
 use candle_core::Tensor;
 use image::{GrayImage, RgbImage};
-use sconce_crf::Compatibility::Potts;
-use sconce_crf::{Bilateral, DenseCrf, Gaussian, Shape, Unary};
+use sconce_crf::{Bilateral, Gaussian, Unary};
 use serde::Deserialize;
+
+use crate::dense_crf::Kernels;
 
 /// The dense CRF: `[crf]`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -65,7 +66,7 @@ impl Crf {
         }
     }
 
-    /// Probabilities (1, classes, H, W) after mean field. The photograph is the 8-bit one of its file: colours' deviations are in its
+    /// Probabilities (1, classes, H, W) after mean field, on their device. The photograph is the 8-bit one of its file: colours' deviations are in its
     /// units.
     fn refine(&self, photograph: &RgbImage, probabilities: &Tensor) -> Result<Tensor> {
         let (_, classes, height, width) = probabilities.dims4()?;
@@ -73,12 +74,14 @@ impl Crf {
         // Means of probabilities may be rounded up to beyond 1.
         values.iter_mut().for_each(|value| *value = value.min(1.0));
         let Self { iterations, gaussian, bilateral } = *self;
-        let alike = Bilateral::new(bilateral.position, bilateral.colour);
-        let crf = DenseCrf::new(Shape::image(width, height), classes)?
-            .gaussian(&Gaussian::new(gaussian.position), Potts(gaussian.weight))?
-            .bilateral(photograph.as_raw(), &alike, Potts(bilateral.weight))?;
-        let posterior = crf.infer(&Unary::from_probabilities(&values, FLOOR)?, iterations)?;
-        Ok(Tensor::from_vec(posterior.into_probabilities(), probabilities.shape(), probabilities.device())?)
+        let kernels = Kernels {
+            gaussian: (Gaussian::new(gaussian.position), gaussian.weight),
+            bilateral: (Bilateral::new(bilateral.position, bilateral.colour), bilateral.weight),
+        };
+        let unary = Unary::from_probabilities(&values, FLOOR)?;
+        let (size, device) = ((width, height), probabilities.device());
+        let posterior = kernels.infer(size, classes, photograph.as_raw(), &unary, iterations, device)?;
+        Ok(Tensor::from_vec(posterior.into_probabilities(), probabilities.shape(), device)?)
     }
 }
 

@@ -1,60 +1,22 @@
 //! Kernels on a card of NVIDIA.
 
-use candle_core::cuda_backend::cudarc::driver::{
-    CudaSlice, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig, PushKernelArg,
-};
+use candle_core::cuda_backend::cudarc::driver::{DevicePtr, DevicePtrMut, DeviceRepr};
 use candle_core::cuda_backend::{CudaDType, CudaDevice, CudaStorage};
-use candle_core::{Error, Layout, Result, Shape, bail};
+use candle_core::{Layout, Result, Shape, bail};
+use sconce_kernels::{Kernels, OnCard};
 
 use super::channel_sum;
 use super::channels::Channels;
-use super::runtime::{Argument, Kernel, Runtime, THREADS, Value};
 
-/// PTX of the kernels, by file.
-const PTX: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
-
-/// A card as a runtime.
+/// A card as the runtime of this crate's kernels.
 pub(crate) struct Card<'a>(pub(crate) &'a CudaDevice);
 
-impl Runtime for Card<'_> {
-    type Memory = CudaSlice<u8>;
+impl OnCard for Card<'_> {
+    const KERNELS: Kernels =
+        Kernels { package: env!("CARGO_PKG_NAME"), ptx: include!(concat!(env!("OUT_DIR"), "/kernels.rs")) };
 
-    fn scratch(&self, bytes: usize) -> Result<(Self::Memory, u64)> {
-        // SAFETY: bytes may have any value.
-        let memory = unsafe { self.0.alloc::<u8>(bytes.max(1)) }?;
-        let start = memory.device_ptr(&self.0.cuda_stream()).0;
-        Ok((memory, start))
-    }
-
-    fn upload<T: Value>(&self, values: &[T]) -> Result<(Self::Memory, u64)> {
-        let memory = self.0.clone_htod(&T::bytes(values))?;
-        let start = memory.device_ptr(&self.0.cuda_stream()).0;
-        Ok((memory, start))
-    }
-
-    unsafe fn launch(&self, kernel: Kernel, blocks: usize, arguments: &[Argument]) -> Result<()> {
-        let Some((_, ptx)) = PTX.iter().find(|(file, _)| *file == kernel.file) else {
-            bail!("{kernel:?} is not part of this program")
-        };
-        let Ok(grid) = u32::try_from(blocks) else { bail!("{}: {blocks} blocks are too many", kernel.name) };
-        let function =
-            self.0.get_or_load_custom_func(kernel.name, &format!("sconce::{}", kernel.file), ptx)?;
-        let mut builder = function.builder();
-        for argument in arguments {
-            match argument {
-                Argument::Pointer(value) => builder.arg(value),
-                Argument::Size(value) => builder.arg(value),
-                Argument::Int(value) => builder.arg(value),
-                Argument::Unsigned(value) => builder.arg(value),
-                Argument::Float(value) => builder.arg(value),
-                Argument::Double(value) => builder.arg(value),
-            };
-        }
-        let shape =
-            LaunchConfig { grid_dim: (grid, 1, 1), block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 };
-        // SAFETY: by contract the arguments are the kernel's.
-        unsafe { builder.launch(shape) }.map_err(Error::wrap)?;
-        Ok(())
+    fn device(&self) -> &CudaDevice {
+        self.0
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod batch_norm;
 mod confusion;
-mod emulation;
 mod optimiser;
 mod pixel_sums;
 mod pixels;
@@ -10,9 +9,16 @@ mod planes;
 mod projection;
 mod rectifier;
 
-use candle_core::{Device, Result, Tensor};
+use std::sync::OnceLock;
 
-pub(crate) use emulation::emulation;
+use candle_core::{Device, Result, Tensor};
+use sconce_kernels::Emulation;
+
+/// This crate's kernels on the processor, if there is a C++ compiler.
+pub(crate) fn emulation() -> Option<&'static Emulation> {
+    static EMULATION: OnceLock<Option<Emulation>> = OnceLock::new();
+    EMULATION.get_or_init(|| Emulation::new(env!("CARGO_MANIFEST_DIR"))).as_ref()
+}
 
 /// The floats of a tensor, as a card would hold them.
 fn floats(tensor: &Tensor) -> Vec<f32> {

@@ -1,46 +1,49 @@
-//! Kernels on the processor: the files of src/cuda compiled by the system's C++ compiler, with emulation.h in the place of CUDA.
+//! Kernels on the processor: a crate's src/cuda compiled by the system's C++ compiler, with include/emulation.h in the place of CUDA.
 
 use std::ffi::{CString, c_int, c_uint, c_void};
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{Result, bail};
 
-use crate::cuda::runtime::{Argument, Kernel, Runtime, THREADS, Value};
+use crate::runtime::{Argument, Kernel, Runtime, THREADS, Value};
 
-/// The compiled kernels. They keep the indices of the running thread in variables of the library: one launch at a time.
-pub(crate) struct Emulation {
+/// A crate's compiled kernels. They keep the indices of the running thread in variables of the library: one launch at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Emulation {
     library: usize,
-    launches: Mutex<()>,
-}
-
-/// The emulation; none, with a message, where there is no C++ compiler.
-pub(crate) fn emulation() -> Option<&'static Emulation> {
-    static EMULATION: OnceLock<Option<Emulation>> = OnceLock::new();
-    let found = EMULATION.get_or_init(|| match Command::new("c++").arg("--version").output() {
-        Ok(_) => Some(Emulation::build()),
-        Err(error) => {
-            println!("skipped: no C++ compiler to run the kernels with ({error})");
-            None
-        }
-    });
-    found.as_ref()
+    launches: &'static Mutex<()>,
 }
 
 type Launch = unsafe extern "C" fn(c_uint, *mut *mut c_void, c_uint, c_uint) -> c_int;
 
 impl Emulation {
-    fn build() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cuda");
+    /// The kernels of the crate in this folder, `env!("CARGO_MANIFEST_DIR")`; none, with a message, where there is no C++ compiler.
+    /// For tests: what does not compile panics.
+    pub fn new(package: &str) -> Option<Self> {
+        match Command::new("c++").arg("--version").output() {
+            Ok(_) => Some(Self::build(Path::new(package))),
+            Err(error) => {
+                println!("skipped: no C++ compiler to run the kernels with ({error})");
+                None
+            }
+        }
+    }
+
+    fn build(package: &Path) -> Self {
+        let (folder, include) = (package.join("src/cuda"), concat!(env!("CARGO_MANIFEST_DIR"), "/include"));
+        let name = package.file_name().unwrap().to_str().unwrap();
         let place = |ending: &str| {
-            std::env::temp_dir().join(format!("sconce-kernels-{}.{ending}", std::process::id()))
+            std::env::temp_dir().join(format!("sconce-kernels-{name}-{}.{ending}", std::process::id()))
         };
         let (source, library) = (place("cpp"), place("so"));
         std::fs::write(&source, program(&folder)).unwrap();
         let mut compiler = Command::new("c++");
         // -O1 and no contraction, so that sums and products are those of the source.
-        compiler.args(["-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-w", "-I"]).arg(folder);
+        compiler.args(["-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-w"]);
+        compiler.arg("-I").arg(folder).arg("-I").arg(include);
         let output = compiler.arg("-o").arg(&library).arg(&source).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let path = CString::new(library.to_str().unwrap()).unwrap();
@@ -49,7 +52,8 @@ impl Emulation {
         std::fs::remove_file(library).unwrap();
         std::fs::remove_file(source).unwrap();
         assert!(!handle.is_null(), "the library of kernels does not load");
-        Self { library: handle as usize, launches: Mutex::new(()) }
+        // It stays loaded, so its lock stays too.
+        Self { library: handle as usize, launches: Box::leak(Box::default()) }
     }
 
     fn launcher(&self, kernel: Kernel) -> Option<Launch> {
@@ -97,12 +101,16 @@ impl Runtime for Emulation {
     }
 
     fn upload<T: Value>(&self, values: &[T]) -> Result<(Self::Memory, u64)> {
-        let mut bytes = T::bytes(values);
+        let mut bytes = T::bytes(values).to_vec();
         bytes.resize(bytes.len().next_multiple_of(8), 0);
-        let words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
-        let mut memory: Vec<u64> = words.collect();
+        let mut memory = u64::values(&bytes);
         let start = memory.as_mut_ptr() as u64;
         Ok((memory, start))
+    }
+
+    fn download<T: Value>(&self, memory: &Self::Memory, places: Range<usize>) -> Result<Vec<T>> {
+        let size = size_of::<T>();
+        Ok(T::values(&u64::bytes(memory)[places.start * size..places.end * size]))
     }
 
     unsafe fn launch(&self, kernel: Kernel, blocks: usize, arguments: &[Argument]) -> Result<()> {

@@ -23,6 +23,7 @@ static Index blockIdx, threadIdx, blockDim, gridDim;
 #define KERNEL(name) extern "C" void name
 
 static float __ldg(const float *p) { return *p; }
+static float __fmul_rn(float a, float b) { return a * b; }
 static float __uint_as_float(unsigned bits) {
     float value;
     __builtin_memcpy(&value, &bits, 4);

@@ -1,11 +1,11 @@
 // What every kernel begins with. A test compiles the same files with the system's C++ compiler and runs them on the processor
-// (tests/emulation.h), so they use of CUDA only what both have: indices, shared memory and __syncthreads().
+// (emulation.h), so they use of CUDA only what both have: indices, shared memory and __syncthreads().
 #pragma once
 
 #ifdef __CUDACC__
 #define KERNEL(name) extern "C" __global__ void name
 #else
-#include "tests/emulation.h"
+#include "emulation.h"
 #endif
 
 // Threads of a block, everywhere.
