@@ -20,8 +20,8 @@ KERNEL(scale_classes)(const float *rows, const float *factors, float *scaled, si
 
 constexpr unsigned MULTIPLIED = 16; // pixels of a thread
 
-// Block b of class pair k sums, over its pixels, the gradient of the pair's first class times the message of its second; pairs
-// begin with `first`, and are those of equal classes alone if `equal`.
+// Sums over a part of the pixels of the gradient of one class times the message of another: (pairs of classes, parts). Pairs are
+// every class with itself alone if `equal`, else every class with every other, the gradient's first.
 KERNEL(products)(const float *gradient, const float *messages, double *sums, size_t pixels, size_t parts, unsigned classes,
                  unsigned equal) {
     __shared__ double scratch[THREADS];
