@@ -17,7 +17,6 @@ pub(crate) const MOST_WORDS: usize = 8;
 #[derive(Debug, Clone)]
 pub(crate) struct Packing {
     fields: Vec<Field>,
-    words: usize,
     /// Bits of each word that is needed.
     bits: Vec<u32>,
 }
@@ -57,15 +56,15 @@ impl Packing {
         }
         // 31 dimensions of at most 23 bits, two a word, would need 16 words: only absurdly narrow kernels in many
         // dimensions do.
-        match word + 1 {
-            words @ ..=MOST_WORDS => Ok(Self { fields, words: words.next_power_of_two(), bits: used }),
+        match used.len() {
+            ..=MOST_WORDS => Ok(Self { fields, bits: used }),
             _ => Err(Error::TooNarrow { deviations: extent(features) }),
         }
     }
 
     /// How many words a key needs: 1, 2, 4 or 8.
     pub(crate) fn words(&self) -> usize {
-        self.words
+        self.bits.len().next_power_of_two()
     }
 
     /// How many bits each word has that is needed.
