@@ -42,6 +42,6 @@ fn main() {
     let mut bench = bench.measurement_time(Duration::from_secs(3)).configure_from_args();
     match Card::open(0).and_then(|card| time(&mut bench, &card)) {
         Ok(()) => bench.final_summary(),
-        Err(error) => println!("not timed: {}", error.to_string().lines().next().unwrap_or_default()),
+        Err(error) => println!("not timed: {error}"),
     }
 }

@@ -101,7 +101,8 @@ pub enum Error {
 #[cfg(any(feature = "cuda", test))]
 impl From<sconce_kernels::Error> for Error {
     fn from(error: sconce_kernels::Error) -> Self {
-        Self::Device(error.to_string())
+        // The lines after the first are where it came from.
+        Self::Device(error.to_string().lines().next().unwrap_or_default().to_owned())
     }
 }
 
