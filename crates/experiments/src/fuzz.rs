@@ -81,6 +81,25 @@ fn fuzz_config() {
 }
 
 #[test]
+fn keys_that_do_not_fit_each_other_are_told_with_the_file() {
+    let good = |name: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(name))
+            .unwrap()
+    };
+    for (name, line, other) in [
+        ("voc-deeplabv3-coco.toml", "plateau-on =", ""),
+        ("figaro-small.toml", "threshold =", "threshold = 1.5"),
+        ("wrinkle-small.toml", "threshold =", "threshold = 1.5"),
+    ] {
+        let text = good(name);
+        let wrong: Vec<&str> =
+            text.lines().map(|found| if found.starts_with(line) { other } else { found }).collect();
+        assert!(text.lines().any(|found| found.starts_with(line)), "{name} has no {line}");
+        configs().check(wrong.join("\n").as_bytes()).unwrap_err();
+    }
+}
+
+#[test]
 fn depth_beyond_any_config_is_refused() {
     let target = configs();
     let good = String::from_utf8(files().remove(0)).unwrap();

@@ -83,24 +83,30 @@ impl Config {
     /// The config of `settings`, its keys checked against each other.
     pub(crate) fn read(settings: &Settings) -> Result<Self> {
         let config = Self { device: settings.device.clone(), ..settings.parse()? };
-        config.model.check()?;
-        if !(0.0..1.0).contains(&config.threshold) {
-            bail!("threshold is {}; it is a probability from 0 to below 1", config.threshold);
+        config.check().with_context(|| settings.place())?;
+        Ok(config)
+    }
+
+    /// What no single key tells.
+    fn check(&self) -> Result<()> {
+        self.model.check()?;
+        if !(0.0..1.0).contains(&self.threshold) {
+            bail!("threshold is {}; it is a probability from 0 to below 1", self.threshold);
         }
-        config.loss.check()?;
-        if config.loss.is_auto() {
+        self.loss.check()?;
+        if self.loss.is_auto() {
             bail!(
                 "loss.weighted-bce.foreground-weight is \"auto\"; hair is no rare class, give a number such as 1.0"
             );
         }
-        if let schedule::Config::Plateau(plateau) = &config.schedule
+        if let schedule::Config::Plateau(plateau) = &self.schedule
             && plateau.mode != plateau::Mode::Min
         {
             bail!(
                 "schedule.plateau.mode must be \"min\": the plateau watches the loss of the held-out images"
             );
         }
-        Ok(config)
+        Ok(())
     }
 
     /// Training windows are no smaller than what the network can halve.

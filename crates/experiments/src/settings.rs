@@ -129,6 +129,11 @@ impl Settings {
         value.transpose().with_context(|| format!("in {}, key `{name}`", self.source.display()))
     }
 
+    /// Where an error in the config lies.
+    pub(crate) fn place(&self) -> String {
+        format!("in {}", self.source.display())
+    }
+
     /// The whole config; an error shows file, line, column and the names allowed there.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         toml::from_str(&self.text)

@@ -111,14 +111,20 @@ impl Config {
     /// The config of `settings`, its keys checked against each other.
     pub(crate) fn read(settings: &Settings) -> Result<Self> {
         let config = Self { device: settings.device.clone(), ..settings.parse()? };
-        config.model.check_auxiliary(config.auxiliary_loss)?;
-        config.loss.check()?;
-        config.check_plateau()?;
-        if let Some(looks) = &config.test {
-            looks.check(config.augment.crop.is_some())?;
-        }
-        config.crf.iter().try_for_each(Crf::check)?;
+        config.check().with_context(|| settings.place())?;
         Ok(config)
+    }
+
+    /// What no single key tells.
+    fn check(&self) -> Result<()> {
+        self.model.check_auxiliary(self.auxiliary_loss)?;
+        self.loss.check()?;
+        self.check_plateau()?;
+        if let Some(looks) = &self.test {
+            looks.check(self.augment.crop.is_some())?;
+        }
+        self.crf.iter().try_for_each(Crf::check)?;
+        Ok(())
     }
 
     /// A plateau must know what it watches, and which way that gets better.

@@ -13,7 +13,7 @@ pub(crate) use partitioned::runs_of_parts;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sconce_data::parts::{Crops, Finder, Part};
@@ -98,32 +98,38 @@ impl Config {
     /// The config of `settings`, its keys checked against each other.
     pub(crate) fn read(settings: &Settings) -> Result<Self> {
         let config = Self { device: settings.device.clone(), ..settings.parse()? };
-        let channels = if config.texture { 4 } else { 3 };
-        let model = &config.model;
+        config.check().with_context(|| settings.place())?;
+        Ok(config)
+    }
+
+    /// What no single key tells.
+    fn check(&self) -> Result<()> {
+        let channels = if self.texture { 4 } else { 3 };
+        let model = &self.model;
         if (model.channels, model.classes) != (channels, 1) {
             bail!(
                 "model.channels is {} and model.classes {}: with texture = {} the network has {channels} channels, and one class",
                 model.channels,
                 model.classes,
-                config.texture
+                self.texture
             );
         }
-        if !(0.0..1.0).contains(&config.threshold) {
-            bail!("threshold is {}; it is a probability from 0 to below 1", config.threshold);
+        if !(0.0..1.0).contains(&self.threshold) {
+            bail!("threshold is {}; it is a probability from 0 to below 1", self.threshold);
         }
-        config.loss.check()?;
-        config.check_tiles()?;
-        if config.parts.as_ref().is_some_and(Vec::is_empty) {
+        self.loss.check()?;
+        self.check_tiles()?;
+        if self.parts.as_ref().is_some_and(Vec::is_empty) {
             bail!("[[parts]] is empty: name at least one part, or leave it out for one network of the whole");
         }
         // Folders of some systems do not tell upper from lower case.
         let mut names: Vec<String> =
-            config.parts.iter().flatten().map(|part| part.name.to_lowercase()).collect();
+            self.parts.iter().flatten().map(|part| part.name.to_lowercase()).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             bail!("two [[parts]] are named '{}': each needs a name of its own", twice[0]);
         }
-        Ok(config)
+        Ok(())
     }
 
     /// Tiles are windows of a picture at its own scale, large enough for the network.
