@@ -81,6 +81,12 @@ fn fuzz_config() {
 }
 
 #[test]
+fn more_text_than_any_config_has_is_refused() {
+    let error = configs().check("# long\n".repeat(1 << 18).as_bytes()).unwrap_err();
+    assert!(error.contains("at most 1048576"), "{error}");
+}
+
+#[test]
 fn keys_that_do_not_fit_each_other_are_told_with_the_file() {
     let good = |name: &str| {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(name))

@@ -75,6 +75,9 @@ impl Settings {
         let source = config_path(experiment)?;
         let text =
             std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
+        if text.len() > LONGEST {
+            bail!("{} has {} bytes; a config has at most {LONGEST}", source.display(), text.len());
+        }
         let text = changed(&text, changes).with_context(|| format!("in {}", source.display()))?;
         Ok(Self { name: stem(&source), text, source, run: None, device: Device::Cpu, changes: Vec::new() })
     }
@@ -148,6 +151,9 @@ pub(crate) fn check_epochs(epochs: usize) -> Result<()> {
     }
     Ok(())
 }
+
+/// Bytes of a config. The parser calls itself, deeper where there is more text.
+const LONGEST: usize = 1 << 20;
 
 /// Beginnings of the keys that say how a trained network is used.
 const AFTERWARDS: [&str; 2] = ["test.", "crf."];
