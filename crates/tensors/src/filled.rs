@@ -14,3 +14,13 @@ pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>
     unsafe { values.set_len(len) };
     values
 }
+
+/// Values as places that are written anew.
+///
+/// # Safety
+///
+/// Nothing may be left there but floats.
+pub(crate) unsafe fn places(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: the two have the same layout, and by contract the places hold floats when the borrow ends.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
+}

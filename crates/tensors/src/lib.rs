@@ -64,6 +64,7 @@ mod cross_entropy;
 mod cuda;
 mod device;
 mod dropout;
+mod fetch;
 mod filled;
 #[cfg(feature = "cuda")]
 pub mod fused_step;

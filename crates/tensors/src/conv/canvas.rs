@@ -8,6 +8,11 @@
 use std::ops::Range;
 
 use super::lanes::{Lanes, copy};
+use crate::fetch::fetch;
+
+/// Channels between the one that is filled and the one that the memory is asked for. The processor, which sees neighbouring addresses
+/// coming, cannot guess where the next plane is.
+pub(super) const AHEAD: usize = 2;
 
 /// Where one kernel tap reads, seen from a result pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +142,15 @@ impl Canvas {
         };
         let taps: Vec<_> = taps.iter().map(offset).collect();
         (0..channels).flat_map(|channel| taps.iter().map(move |tap| channel * channel_size + tap)).collect()
+    }
+
+    /// Asks the memory for what [`fill`](Self::fill) will read of a channel.
+    pub(super) fn fetch(&self, source: &[f32], rows: &Range<usize>) {
+        let (step, (height, width)) = (self.reach.step as isize, self.reach.source);
+        let row = |line: isize| (line * step).clamp(0, height as isize) as usize;
+        let first = rows.start as isize + self.first.0;
+        let last = first + (rows.len() + self.halo.0) as isize;
+        fetch(&source[row(first) * width..row(last) * width]);
     }
 
     /// Copies the pixels of one channel and image that the results of a band of rows read to their planes, with zeros

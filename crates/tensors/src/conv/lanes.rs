@@ -92,13 +92,13 @@ pub(super) trait Lanes: Copy {
         }
     }
 
-    /// Every second float of `2 * WIDTH`, which must be valid.
+    /// Every second float of `count`, at most `2 * WIDTH`, which must be valid, in the first lanes; the others are arbitrary.
     #[inline(always)]
-    unsafe fn load_every_second(from: *const f32) -> Self {
+    unsafe fn load_every_second(from: *const f32, count: usize) -> Self {
         let mut lanes = [0.0; MOST_LANES];
         // SAFETY: the array holds a vector, the floats are valid by contract.
         unsafe {
-            for (index, lane) in lanes.iter_mut().enumerate().take(Self::WIDTH) {
+            for (index, lane) in lanes.iter_mut().enumerate().take(count.div_ceil(2)) {
                 *lane = *from.add(2 * index);
             }
             Self::load(lanes.as_ptr())
@@ -179,10 +179,17 @@ pub(super) unsafe fn copy<L: Lanes>(source: &[f32], step: usize, target: &mut [f
                 return;
             }
             2 => {
-                while done + L::WIDTH <= target.len() && 2 * (done + L::WIDTH) <= source.len() {
-                    L::load_every_second(from.add(2 * done)).store(to.add(done));
+                while done < target.len() {
+                    let (count, valid) = (target.len() - done, source.len() - 2 * done);
+                    let values = L::load_every_second(from.add(2 * done), valid.min(2 * L::WIDTH));
+                    if count >= L::WIDTH {
+                        values.store(to.add(done));
+                    } else {
+                        values.store_part(to.add(done), 0, count, Write::Replace);
+                    }
                     done += L::WIDTH;
                 }
+                return;
             }
             _ => {}
         }

@@ -30,8 +30,6 @@ pub(super) use weight_gradient::weight_gradient;
 const POINTS: usize = 16;
 /// The plain sums are as fast where less than this part of the tiles' pixels exists.
 const LEAST_USE: f64 = 0.62;
-/// Tiles below which transforming the weights does not pay.
-const LEAST_TILES: usize = 48;
 
 /// The taps of a 3x3 kernel as a grid.
 struct Grid {

@@ -70,11 +70,17 @@ impl Lanes for __m512 {
     }
 
     #[inline(always)]
-    unsafe fn load_every_second(from: *const f32) -> Self {
-        // SAFETY: two vectors are valid by contract.
+    unsafe fn load_every_second(from: *const f32, count: usize) -> Self {
+        // SAFETY: the floats are valid by contract.
         unsafe {
             let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-            _mm512_permutex2var_ps(Self::load(from), even, Self::load(from.add(Self::WIDTH)))
+            let [low, high] = if count == 2 * Self::WIDTH {
+                [Self::load(from), Self::load(from.add(Self::WIDTH))]
+            } else {
+                let low = count.min(Self::WIDTH);
+                [Self::load_part(from, low), Self::load_part(from.wrapping_add(Self::WIDTH), count - low)]
+            };
+            _mm512_permutex2var_ps(low, even, high)
         }
     }
 

@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-use super::{LEAST_TILES, Phase, enough_channels, enough_pixels, tiles};
+use super::{Phase, enough_channels, enough_pixels, tiles};
 use crate::conv::lanes::width;
 use crate::conv::vectors::{Target, Vectors};
 
 /// Lanes of tiles that are worked on at once: what is transformed stays in the second-level cache.
 const LANES: usize = 96;
+
+/// Tiles below which transforming the weights into memory does not pay.
+const LEAST_TILES: usize = 48;
 
 /// Some rows of tiles of a phase.
 pub(super) struct Band<'a> {
@@ -34,9 +37,11 @@ fn vectors(phase: &Phase, rows: usize) -> Vectors {
     Vectors::new(rows, phase.canvas.pitch, &target, width())
 }
 
-/// Rows of tiles that fill about [`LANES`].
+/// Rows of tiles that fill up to [`LANES`], at least one.
 pub(super) fn rows(phase: &Phase) -> usize {
-    (LANES / phase.canvas.pitch).clamp(1, phase.tiles.0)
+    let most = (LANES / phase.tiles.1).clamp(1, phase.tiles.0);
+    let fill = |rows: &usize| vectors(phase, *rows).list.len() * width() <= LANES;
+    (1..=most).rev().find(fill).unwrap_or(1)
 }
 
 /// Whether bands pay: enough tiles, enough of their pixels exist, and enough channels share each transform.

@@ -6,8 +6,9 @@ use rayon::prelude::*;
 
 use super::bands::{self, Band};
 use super::products::{panel_product, panels};
-use super::weights::Transformed;
+use super::weights::{Kernels, Transformed};
 use super::{Grid, POINTS, Phase, at_once, transform};
+use crate::conv::canvas::AHEAD;
 use crate::conv::correlation::Correlation;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::packing::BLOCK;
@@ -22,6 +23,8 @@ const CHANNELS: usize = 128;
 const GROUP: usize = 6;
 /// Most floats in a canvas that holds all channels.
 const CANVAS: usize = 1 << 18;
+/// Most results whose products are held: with the transformed channels they stay in the second-level cache.
+const RESULTS: usize = 256;
 /// Tasks to make, if they do not become too small. Fixed, so that no result depends on the number of threads.
 const TASKS: usize = 16;
 
@@ -29,7 +32,7 @@ const TASKS: usize = 16;
 pub(in crate::conv) struct Winograd<'a> {
     correlation: &'a Correlation<'a>,
     phases: Vec<Phase>,
-    weights: Transformed,
+    kernels: Kernels<'a>,
     at_once: bool,
 }
 
@@ -40,20 +43,21 @@ impl<'a> Winograd<'a> {
         let grid = Grid::of(reach)?;
         let phases = grid.phases(reach)?;
         let whole = targets.len() == 1 && targets[0].size == reach.results;
-        let at_once = at_once::pays(&phases, batch, groups, (channels, results));
+        let at_once = at_once::pays(at_once::CORRELATION, &phases, batch, groups, (channels, results));
         if !whole || !at_once && !bands::pay(&phases, batch, (channels, results), LEAST_CHANNELS) {
             return None;
         }
-        let weights = Transformed::new(&correlation.weights, &grid.weights, groups, results, channels);
-        Some(Self { correlation, phases, weights, at_once })
+        let kernels = Kernels { weights: correlation.weights, taps: grid.weights, groups, results };
+        Some(Self { correlation, phases, kernels, at_once })
     }
 
     /// Writes all results.
     pub(in crate::conv) fn run(self, source: &[f32], y: Parts) {
         if self.at_once {
-            return at_once::correlation(self.correlation, self.phases, &self.weights, source, y);
+            return at_once::correlation(self.correlation, self.phases, &self.kernels, source, y);
         }
-        let Correlation { batch, groups, results, .. } = *self.correlation;
+        let Correlation { batch, groups, channels, results, .. } = *self.correlation;
+        let weights = Transformed::new(&self.kernels, channels);
         let units = batch * groups;
         let bands = |phase| Band::all(phase, self.rows(phase, units));
         let bands: Vec<_> = self.phases.iter().flat_map(bands).collect();
@@ -64,7 +68,8 @@ impl<'a> Winograd<'a> {
             let (rest, part) = (task / parts, task % parts);
             let (unit, band) = (rest / bands.len(), rest % bands.len());
             let results = part * size..((part + 1) * size).min(results);
-            let task = Task { winograd: &self, band: &bands[band], unit, results, source, y };
+            let task =
+                Task { winograd: &self, weights: &weights, band: &bands[band], unit, results, source, y };
             with_scratch(task.scratch(), |scratch| run(TaskIn { task, scratch }));
         });
     }
@@ -83,6 +88,7 @@ impl<'a> Winograd<'a> {
 /// Some results of one band of one image and group.
 struct Task<'a> {
     winograd: &'a Winograd<'a>,
+    weights: &'a Transformed,
     band: &'a Band<'a>,
     unit: usize,
     results: Range<usize>,
@@ -115,12 +121,16 @@ impl Task<'_> {
         ((self.channels() * self.group()) | 1) * MOST_LANES
     }
 
-    fn blocks(&self) -> usize {
-        self.results.len().div_ceil(BLOCK)
+    /// The results in portions of up to [`RESULTS`].
+    fn portions(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (results, count) = (self.results.clone(), self.results.len().div_ceil(RESULTS));
+        let size = results.len().div_ceil(count.max(1)).next_multiple_of(BLOCK);
+        results.clone().step_by(size).map(move |first| first..(first + size).min(results.end))
     }
 
     fn scratch(&self) -> usize {
-        let products = self.blocks() * self.group() * POINTS * BLOCK * MOST_LANES;
+        let blocks = self.portions().map(|portion| portion.len().div_ceil(BLOCK)).max().unwrap_or(0);
+        let products = blocks * self.group() * POINTS * BLOCK * MOST_LANES;
         self.canvas() + POINTS * self.point() + products
     }
 }
@@ -135,20 +145,24 @@ impl Kernel for TaskIn<'_> {
         let (inputs, products) = rest.split_at_mut(POINTS * task.point());
         let all = task.winograd.correlation.channels;
         for (number, vectors) in task.band.vectors.list.chunks(task.group()).enumerate() {
-            for first in (0..all).step_by(CHANNELS) {
-                let channels = first..(first + CHANNELS).min(all);
-                if number == 0 || all > CHANNELS {
-                    task.fill::<L>(canvas, channels.clone());
+            for (turn, results) in task.portions().enumerate() {
+                for first in (0..all).step_by(CHANNELS) {
+                    let channels = first..(first + CHANNELS).min(all);
+                    if all > CHANNELS || (number, turn) == (0, 0) {
+                        task.fill::<L>(canvas, channels.clone());
+                    }
+                    // SAFETY: the instructions are there by the contract of `Kernel::run`; the slices have the sizes that
+                    // the task asked for.
+                    unsafe {
+                        if all > CHANNELS || turn == 0 {
+                            task.transform::<L>(vectors, canvas, inputs, channels.len());
+                        }
+                        task.multiply::<L>(vectors.len(), inputs, products, channels, results.clone());
+                    }
                 }
-                // SAFETY: the instructions are there by the contract of `Kernel::run`; the slices have the sizes that
-                // the task asked for.
-                unsafe {
-                    task.transform::<L>(vectors, canvas, inputs, channels.len());
-                    task.multiply::<L>(vectors.len(), inputs, products, channels);
-                }
+                // SAFETY: as above; this task alone writes these results' pixels.
+                unsafe { task.finish::<L>(vectors, products, results) };
             }
-            // SAFETY: as above; this task alone writes these results' pixels.
-            unsafe { task.finish::<L>(vectors, products) };
         }
     }
 }
@@ -160,11 +174,14 @@ impl Task<'_> {
         let (layout, rows) = (&self.band.phase.canvas, &self.band.rows);
         let (image_size, channel_size) = (layout.image_size(rows.len()), layout.channel_size(1, rows.len()));
         let plane = reach.source.0 * reach.source.1;
-        for (place, channel) in channels.enumerate() {
-            let source = &self.source[(self.unit * all + channel) * plane..][..plane];
+        let source = |channel: usize| &self.source[(self.unit * all + channel) * plane..][..plane];
+        for (place, channel) in channels.clone().enumerate() {
             let planes = &mut canvas[place * channel_size..][..image_size];
+            if channel + AHEAD < channels.end {
+                layout.fetch(source(channel + AHEAD), rows);
+            }
             // SAFETY: the instructions are there by the contract of `Kernel::run`.
-            unsafe { layout.fill::<L>(source, rows.clone(), planes) };
+            unsafe { layout.fill::<L>(source(channel), rows.clone(), planes) };
         }
     }
 
@@ -206,21 +223,37 @@ impl Task<'_> {
         inputs: &[f32],
         products: &mut [f32],
         channels: Range<usize>,
+        results: Range<usize>,
     ) {
         let groups = self.winograd.correlation.groups;
         let write = if channels.start == 0 { Write::Replace } else { Write::Add };
-        let first = self.results.start / BLOCK;
+        let (first, blocks) = (results.start / BLOCK, results.len().div_ceil(BLOCK));
+        let weights = |block: usize, point: usize| {
+            let weights = self.weights.of(
+                self.unit % groups,
+                first + block % blocks,
+                (point + block / blocks) % POINTS,
+            );
+            &weights[channels.start * BLOCK..][..channels.len() * BLOCK]
+        };
         for point in 0..POINTS {
-            for block in 0..self.blocks() {
-                let weights = self.winograd.weights.of(self.unit % groups, first + block, point);
-                let weights = &weights[channels.start * BLOCK..][..channels.len() * BLOCK];
-                for panel in panels(vectors) {
-                    let inputs = &inputs[point * self.point() + panel.start * channels.len() * L::WIDTH..];
+            for panel in panels(vectors) {
+                let inputs = &inputs[point * self.point() + panel.start * channels.len() * L::WIDTH..];
+                let inputs = (inputs, panel.len() * L::WIDTH);
+                for block in 0..blocks {
                     let to = ((block * vectors + panel.start) * POINTS + point) * BLOCK * L::WIDTH;
                     let to = &mut products[to..];
-                    let inputs = (inputs, panel.len() * L::WIDTH);
                     // SAFETY: by contract.
-                    unsafe { panel_product::<L>(panel.len(), inputs, weights, to, write) };
+                    unsafe {
+                        panel_product::<L>(
+                            panel.len(),
+                            inputs,
+                            weights(block, point),
+                            weights(block + 1, point),
+                            to,
+                            write,
+                        )
+                    };
                 }
             }
         }
@@ -228,11 +261,11 @@ impl Task<'_> {
 
     /// Transforms the products to pixels and writes them.
     #[inline(always)]
-    unsafe fn finish<L: Lanes>(&self, vectors: &[Vector], products: &[f32]) {
-        let Correlation { results, result_pixels, .. } = *self.winograd.correlation;
-        for (place, result) in self.results.clone().enumerate() {
+    unsafe fn finish<L: Lanes>(&self, vectors: &[Vector], products: &[f32], results: Range<usize>) {
+        let Correlation { results: all, result_pixels, .. } = *self.winograd.correlation;
+        for (place, result) in results.enumerate() {
             let bias = self.bias(result);
-            let plane = self.y.at((self.unit * results + result) * result_pixels);
+            let plane = self.y.at((self.unit * all + result) * result_pixels);
             for (number, vector) in vectors.iter().enumerate() {
                 let start =
                     ((place / BLOCK * vectors.len() + number) * POINTS * BLOCK + place % BLOCK) * L::WIDTH;

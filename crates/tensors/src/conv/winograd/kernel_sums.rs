@@ -6,10 +6,11 @@ use super::{POINTS, Phase, transform};
 use crate::conv::Geometry;
 use crate::conv::lanes::{Lanes, MOST_LANES};
 use crate::conv::parts::Parts;
+use crate::fetch::fetch;
 
 /// Most input and output channels of a task.
 const INPUTS: usize = 96;
-const OUTPUTS: usize = 128;
+const OUTPUTS: usize = 64;
 /// Vectors of outputs in a product, and inputs: as many sums as fit the registers of AVX-512.
 const COLUMNS: usize = 4;
 const ROWS: usize = 6;
@@ -42,6 +43,11 @@ impl Blocks {
 
     pub(super) fn count(&self) -> usize {
         self.inputs.1.div_ceil(self.inputs.0) * self.output_count()
+    }
+
+    /// Inputs of a block.
+    pub(super) fn input_size(&self) -> usize {
+        self.inputs.0
     }
 
     /// Outputs of a block, with those that do not exist.
@@ -95,8 +101,12 @@ fn transpose(
     row: usize,
 ) {
     const SIDE: usize = 16;
+    let span = to.len().div_ceil(row).saturating_sub(1) * step + 1;
     for start in (0..count).step_by(SIDE) {
         let block = start..(start + SIDE).min(count);
+        for plane in block.end..(block.end + SIDE).min(count) {
+            fetch(&planes[plane * size + first..][..span]);
+        }
         for (number, to) in to.chunks_exact_mut(row).enumerate() {
             for plane in block.clone() {
                 to[plane] = planes[plane * size + first + number * step];

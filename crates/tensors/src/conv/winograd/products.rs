@@ -6,6 +6,7 @@ use super::POINTS;
 use crate::conv::lanes::Lanes;
 use crate::conv::packing::BLOCK;
 use crate::conv::parts::Write;
+use crate::fetch::fetch_line;
 
 /// Vectors of a product that share the weights in registers.
 const PANEL: usize = 3;
@@ -17,7 +18,7 @@ pub(super) fn panels(vectors: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// The product of a panel of vectors, whose channels lie `stride` floats apart, with a block of weights: for each vector
-/// [`BLOCK`] of them, [`POINTS`] such blocks apart.
+/// [`BLOCK`] of them, [`POINTS`] such blocks apart. Asks the memory for the weights that come `next`.
 ///
 /// # Safety
 ///
@@ -27,15 +28,16 @@ pub(super) unsafe fn panel_product<L: Lanes>(
     vectors: usize,
     (inputs, stride): (&[f32], usize),
     weights: &[f32],
+    next: &[f32],
     products: &mut [f32],
     write: Write,
 ) {
     // SAFETY: by contract.
     unsafe {
         match vectors {
-            1 => block_product::<L, 1>((inputs, stride), weights, products, write),
-            2 => block_product::<L, 2>((inputs, stride), weights, products, write),
-            _ => block_product::<L, PANEL>((inputs, stride), weights, products, write),
+            1 => block_product::<L, 1>((inputs, stride), weights, next, products, write),
+            2 => block_product::<L, 2>((inputs, stride), weights, next, products, write),
+            _ => block_product::<L, PANEL>((inputs, stride), weights, next, products, write),
         }
     }
 }
@@ -44,17 +46,18 @@ pub(super) unsafe fn panel_product<L: Lanes>(
 unsafe fn block_product<L: Lanes, const V: usize>(
     inputs: (&[f32], usize),
     weights: &[f32],
+    next: &[f32],
     products: &mut [f32],
     write: Write,
 ) {
     // SAFETY: by contract.
     unsafe {
         if L::RESULTS == BLOCK {
-            product::<L, V, BLOCK>(inputs, weights, products, 0, write);
+            product::<L, V, BLOCK>(inputs, weights, next, products, 0, write);
         } else {
             const HALF: usize = BLOCK / 2;
-            product::<L, V, HALF>(inputs, weights, products, 0, write);
-            product::<L, V, HALF>(inputs, weights, products, HALF, write);
+            product::<L, V, HALF>(inputs, weights, next, products, 0, write);
+            product::<L, V, HALF>(inputs, weights, next, products, HALF, write);
         }
     }
 }
@@ -63,6 +66,7 @@ unsafe fn block_product<L: Lanes, const V: usize>(
 unsafe fn product<L: Lanes, const V: usize, const R: usize>(
     (inputs, stride): (&[f32], usize),
     weights: &[f32],
+    next: &[f32],
     products: &mut [f32],
     first: usize,
     write: Write,
@@ -74,7 +78,10 @@ unsafe fn product<L: Lanes, const V: usize, const R: usize>(
     unsafe {
         let mut totals = [[L::splat(0.0); V]; R];
         let (mut x, mut w) = (inputs.as_ptr(), weights.as_ptr().add(first));
+        let mut next = next.as_ptr();
         for _ in 0..channels {
+            fetch_line(next);
+            next = next.wrapping_add(BLOCK);
             let mut xs = [L::splat(0.0); V];
             for (v, value) in xs.iter_mut().enumerate() {
                 *value = L::load(x.add(v * L::WIDTH));

@@ -6,6 +6,7 @@ use super::bands::{self, Band};
 use super::kernel_sums::{Blocks, Operands, add_products, finish, gather, transform_gradients};
 use super::{Grid, POINTS, at_once, transform};
 use crate::conv::Geometry;
+use crate::conv::canvas::AHEAD;
 use crate::conv::forward::reach;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::parts::{Parts, sum_written, with_scratch};
@@ -21,7 +22,7 @@ pub(in crate::conv) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32
     let &Geometry { batch, groups, inputs, outputs, .. } = geometry;
     let reach = reach(geometry);
     let phases = Grid::of(&reach)?.phases(&reach)?;
-    if at_once::pays(&phases, batch, groups, (inputs, outputs)) {
+    if at_once::pays(at_once::WEIGHT_GRADIENT, &phases, batch, groups, (inputs, outputs)) {
         return Some(at_once::weight_gradient(geometry, phases, x, dy));
     }
     if !bands::pay(&phases, batch, (inputs, outputs), LEAST_CHANNELS) {
@@ -168,11 +169,15 @@ impl Task<'_> {
         let pixels = self.geometry.input_pixels();
         let images = &self.x[self.geometry.group_inputs(unit.image, self.group)];
         let (point, lanes) = (self.input_point(), vectors.list.len() * L::WIDTH);
+        let image = |channel: usize| &images[channel * pixels..][..pixels];
         for (place, channel) in self.inputs().enumerate() {
             let (planes, gap) = canvas[place * channel_size..][..channel_size].split_at_mut(image_size);
             gap.fill(0.0); // vectors touch it and multiply it by zero
+            if self.inputs().contains(&(channel + AHEAD)) {
+                layout.fetch(image(channel + AHEAD), rows);
+            }
             // SAFETY: by contract.
-            unsafe { layout.fill::<L>(&images[channel * pixels..][..pixels], rows.clone(), planes) };
+            unsafe { layout.fill::<L>(image(channel), rows.clone(), planes) };
         }
         canvas[self.inputs().len() * channel_size..].fill(0.0);
         for place in 0..self.inputs().len() {

@@ -1,42 +1,81 @@
 //! Transformed weights in the order in which the products use them.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::{POINTS, transform};
 use crate::conv::packing::{BLOCK, Weights};
+use crate::fetch::fetch_line;
 use crate::filled::filled;
 use crate::simd::vectorised;
+
+/// The weights of a correlation with a 3x3 kernel as they are.
+#[derive(Clone, Copy)]
+pub(super) struct Kernels<'a> {
+    pub(super) weights: Weights<'a>,
+    /// Positions of the kernel's weights, row after row.
+    pub(super) taps: [usize; 9],
+    pub(super) groups: usize,
+    /// Of a group.
+    pub(super) results: usize,
+}
+
+impl Kernels<'_> {
+    /// Blocks of results of a group.
+    fn blocks(&self) -> usize {
+        self.results.div_ceil(BLOCK)
+    }
+
+    /// Writes the transformed weights of a group's block of results for some channels: points of equal length, with the block's
+    /// results of each channel, and zeros for the rest.
+    pub(super) fn transform(
+        &self,
+        group: usize,
+        block: usize,
+        channels: Range<usize>,
+        to: &mut [MaybeUninit<f32>],
+    ) {
+        let Weights { values, result_stride, channel_stride } = self.weights;
+        let first = block * BLOCK;
+        let start =
+            group * (values.len() / self.groups) + first * result_stride + channels.start * channel_stride;
+        let lanes = BLOCK.min(self.results - first);
+        transform_block(
+            &values[start..],
+            (result_stride, channel_stride),
+            lanes,
+            &self.taps,
+            channels.len(),
+            to,
+        );
+    }
+}
+
+/// Floats of one point of a block of results: an odd number of cache lines, lest points compete for the same places in the cache.
+pub(super) fn point(channels: usize) -> usize {
+    ((channels * BLOCK).div_ceil(16) | 1) * 16
+}
 
 /// The weights of all groups: of each block of [`BLOCK`] results, point and channel those of the block's results.
 pub(super) struct Transformed {
     values: Vec<f32>,
     blocks: usize,
-    /// Floats of one point: an odd number of cache lines, lest points compete for the same places in the cache.
+    /// Floats of one point.
     point: usize,
 }
 
 impl Transformed {
-    pub(super) fn new(
-        weights: &Weights,
-        taps: &[usize; 9],
-        groups: usize,
-        results: usize,
-        channels: usize,
-    ) -> Self {
-        let (blocks, point) = (results.div_ceil(BLOCK), ((channels * BLOCK).div_ceil(16) | 1) * 16);
+    pub(super) fn new(kernels: &Kernels, channels: usize) -> Self {
+        let (blocks, point) = (kernels.blocks(), point(channels));
         let transform = |values: &mut [MaybeUninit<f32>]| {
             values.par_chunks_mut(POINTS * point).enumerate().for_each(|(number, block)| {
-                let (group, first) = (number / blocks, number % blocks * BLOCK);
-                let start = group * (weights.values.len() / groups) + first * weights.result_stride;
-                let lanes = BLOCK.min(results - first);
-                let strides = (weights.result_stride, weights.channel_stride);
-                transform_block(&weights.values[start..], strides, lanes, taps, channels, block);
+                kernels.transform(number / blocks, number % blocks, 0..channels, block);
             });
         };
         // SAFETY: each block is written as a whole.
-        let values = unsafe { filled(groups * blocks * POINTS * point, transform) };
+        let values = unsafe { filled(kernels.groups * blocks * POINTS * point, transform) };
         Self { values, blocks, point }
     }
 
@@ -49,7 +88,7 @@ impl Transformed {
 
 vectorised! {
     /// Writes the transformed weights of up to [`BLOCK`] results; those that do not exist and the rest of a point get
-    /// zeros.
+    /// zeros. Asks the memory for the next block's.
     fn transform_block(
         weights: &[f32],
         strides: (usize, usize),
@@ -63,6 +102,7 @@ vectorised! {
         for channel in 0..channels {
             for lane in 0..lanes {
                 let kernel = &weights[lane * strides.0 + channel * strides.1..][..9];
+                fetch_line(kernel.as_ptr().wrapping_add(BLOCK * strides.0));
                 for (values, tap) in kernels.iter_mut().zip(taps) {
                     values[lane] = kernel[*tap % 9];
                 }

@@ -1,64 +1,74 @@
-//! The forward pass and the gradient for the input.
+//! The forward pass and the gradient for the input. The weights, which outweigh everything else here, are transformed where they are
+//! used, and never written to memory.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::tiles::{Tiles, Transformed};
+use super::tiles::{Planes, Tiles, Transformed};
 use crate::conv::correlation::Correlation;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::packing::BLOCK;
 use crate::conv::parts::{Parts, Write, with_scratch};
 use crate::conv::portions::Portions;
 use crate::conv::winograd::products::{panel_product, panels};
-use crate::conv::winograd::{POINTS, Phase, transform, weights};
+use crate::conv::winograd::weights::{self, Kernels};
+use crate::conv::winograd::{POINTS, Phase, transform};
+use crate::fetch::fetch;
+use crate::filled::places;
 
-/// Channels that are multiplied at once: those of all vectors stay in the second-level cache.
-const CHANNELS: usize = 512;
-/// Fewest results of a task, since each reads all inputs.
-const RESULTS: usize = 64;
-/// Tasks to make, if they do not become too small. Fixed, so that no result depends on the number of threads.
-const TASKS: usize = 16;
+/// Channels that are multiplied at once: those of all vectors stay in the second-level cache with the products.
+const CHANNELS: usize = 64;
+/// Most results of a task, whose products stay in the second-level cache, and fewest, since each reads all inputs.
+const RESULTS: usize = 128;
+const LEAST_RESULTS: usize = 32;
 
 /// Writes all results.
 pub(in crate::conv::winograd) fn correlation(
     correlation: &Correlation,
     phases: Vec<Phase>,
-    weights: &weights::Transformed,
+    kernels: &Kernels,
     source: &[f32],
     y: Parts,
 ) {
     let Correlation { batch, channels, results, ref reach, .. } = *correlation;
-    let plane = reach.source.0 * reach.source.1;
-    let groups = Tiles::groups(&phases, batch);
-    let inputs: Vec<_> = groups.iter().map(|tiles| tiles.transform(source, channels, plane)).collect();
-    let blocks = Portions::wanted(results.div_ceil(BLOCK), TASKS.div_ceil(groups.len()), RESULTS / BLOCK);
-    (0..groups.len() * blocks.count).into_par_iter().for_each(|task| {
-        let (group, blocks) = (task / blocks.count, blocks.range(task % blocks.count));
-        let task = Task { correlation, tiles: &groups[group], inputs: &inputs[group], weights, blocks, y };
-        with_scratch(task.scratch(), |products| run(TaskIn { task, products }));
+    let planes = Planes { values: source, channels, size: reach.source.0 * reach.source.1 };
+    let tiles = Tiles::all(&phases, batch);
+    let inputs = tiles.transform(planes, CHANNELS);
+    // Each result is summed in one task, whatever their number.
+    let tasks =
+        (2 * rayon::current_num_threads()).min(results / LEAST_RESULTS).max(results.div_ceil(RESULTS));
+    let blocks = Portions { all: results.div_ceil(BLOCK), count: tasks };
+    (0..blocks.count).into_par_iter().for_each(|task| {
+        let blocks = blocks.range(task);
+        let task = Task { correlation, tiles: &tiles, inputs: &inputs, kernels, blocks, y };
+        with_scratch(task.scratch(), |scratch| run(TaskIn { task, scratch }));
     });
 }
 
-/// Some blocks of results for a group of tiles.
+/// Some blocks of results.
 struct Task<'a> {
     correlation: &'a Correlation<'a>,
     tiles: &'a Tiles<'a>,
     inputs: &'a Transformed,
-    weights: &'a weights::Transformed,
+    kernels: &'a Kernels<'a>,
     blocks: Range<usize>,
     y: Parts,
 }
 
 struct TaskIn<'a> {
     task: Task<'a>,
-    /// Of each block, vector and point, the products of the block's results.
-    products: &'a mut [f32],
+    scratch: &'a mut [f32],
 }
 
 impl Task<'_> {
-    fn scratch(&self) -> usize {
+    /// Floats of the products: of each block, vector and point those of the block's results.
+    fn products(&self) -> usize {
         self.blocks.len() * self.tiles.lanes.next_multiple_of(MOST_LANES) * POINTS * BLOCK
+    }
+
+    fn scratch(&self) -> usize {
+        self.products() + POINTS * weights::point(CHANNELS)
     }
 }
 
@@ -67,39 +77,44 @@ impl Kernel for TaskIn<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { task, products } = self;
+        let Self { task, scratch } = self;
+        let (products, weights) = scratch.split_at_mut(task.products());
         // SAFETY: the instructions are there by the contract of `Kernel::run`; this task alone writes these tiles.
         unsafe {
-            task.multiply::<L>(products);
+            for portion in 0..task.correlation.channels.div_ceil(CHANNELS) {
+                task.add_channels::<L>(portion, weights, products);
+            }
             task.finish::<L>(products);
         }
     }
 }
 
 impl Task<'_> {
+    /// Adds the products of a portion of the channels.
     #[inline(always)]
-    unsafe fn multiply<L: Lanes>(&self, products: &mut [f32]) {
-        let all = self.correlation.channels;
-        for point in 0..POINTS {
-            for first in (0..all).step_by(CHANNELS) {
-                // SAFETY: by contract.
-                unsafe { self.add_channels::<L>(point, first..(first + CHANNELS).min(all), products) };
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn add_channels<L: Lanes>(&self, point: usize, channels: Range<usize>, products: &mut [f32]) {
-        let write = if channels.start == 0 { Write::Replace } else { Write::Add };
+    unsafe fn add_channels<L: Lanes>(&self, portion: usize, weights: &mut [f32], products: &mut [f32]) {
+        let write = if portion == 0 { Write::Replace } else { Write::Add };
+        let channels = portion * CHANNELS..((portion + 1) * CHANNELS).min(self.correlation.channels);
+        let size = weights::point(channels.len());
         let vectors = self.tiles.lanes.div_ceil(L::WIDTH);
-        let inputs = &self.inputs.of(point)[channels.start * self.inputs.row..];
+        let mut next = self.inputs.of_all(portion + 1);
+        let share = next.len().div_ceil(self.blocks.len() * POINTS * panels(vectors).count());
         for (number, block) in self.blocks.clone().enumerate() {
-            let weights = &self.weights.of(0, block, point)[channels.start * BLOCK..channels.end * BLOCK];
-            for panel in panels(vectors) {
-                let to = ((number * vectors + panel.start) * POINTS + point) * BLOCK * L::WIDTH;
-                let inputs = (&inputs[panel.start * L::WIDTH..], self.inputs.row);
-                // SAFETY: by contract.
-                unsafe { panel_product::<L>(panel.len(), inputs, weights, &mut products[to..], write) };
+            // SAFETY: the transform writes floats.
+            let places = unsafe { places(&mut weights[..POINTS * size]) };
+            self.kernels.transform(0, block, channels.clone(), places);
+            for point in 0..POINTS {
+                let weights = &weights[point * size..][..channels.len() * BLOCK];
+                let inputs = self.inputs.of(portion, point);
+                for panel in panels(vectors) {
+                    let to = ((number * vectors + panel.start) * POINTS + point) * BLOCK * L::WIDTH;
+                    let inputs = (&inputs[panel.start * L::WIDTH..], self.inputs.row());
+                    fetch(next.split_off(..share.min(next.len())).unwrap_or(&[]));
+                    // SAFETY: by contract.
+                    unsafe {
+                        panel_product::<L>(panel.len(), inputs, weights, weights, &mut products[to..], write)
+                    };
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::conv::canvas::AHEAD;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::parts::{Parts, filled, with_scratch};
 use crate::conv::winograd::{POINTS, Phase, transform};
@@ -35,27 +36,79 @@ pub(super) struct Piece<'a> {
     pub(super) lanes: Range<usize>,
 }
 
-/// The transformed tiles of planes: (point, channel, lane).
+/// The transformed tiles of planes: (portion of the channels, point, channel, lane), so that what is used together lies together.
 pub(super) struct Transformed {
     values: Vec<f32>,
+    layout: Layout,
+}
+
+#[derive(Clone, Copy)]
+struct Layout {
+    /// Channels of a portion.
+    portion: usize,
     /// Floats of a channel: whole vectors on every processor, and room for one more.
-    pub(super) row: usize,
+    row: usize,
     /// Floats of a point, an odd number of cache lines.
     point: usize,
 }
 
 impl Transformed {
-    /// The channels of a point.
-    pub(super) fn of(&self, point: usize) -> &[f32] {
-        &self.values[point * self.point..][..self.point]
+    /// The channels of a portion at a point.
+    pub(super) fn of(&self, portion: usize, point: usize) -> &[f32] {
+        &self.values[(portion * POINTS + point) * self.layout.point..][..self.layout.point]
+    }
+
+    /// Floats from one channel to the next.
+    pub(super) fn row(&self) -> usize {
+        self.layout.row
+    }
+
+    /// All points of a portion, nothing if there is no such portion.
+    pub(super) fn of_all(&self, portion: usize) -> &[f32] {
+        let size = POINTS * self.layout.point;
+        self.values.get(portion * size..(portion + 1) * size).unwrap_or(&[])
+    }
+}
+
+impl Layout {
+    /// Where the row of a channel at a point begins.
+    fn start(&self, channel: usize, point: usize) -> usize {
+        let (portion, place) = (channel / self.portion, channel % self.portion);
+        (portion * POINTS + point) * self.point + place * self.row
+    }
+}
+
+/// Planes of all images.
+#[derive(Clone, Copy)]
+pub(super) struct Planes<'a> {
+    pub(super) values: &'a [f32],
+    /// Of an image.
+    pub(super) channels: usize,
+    /// Pixels of a plane.
+    pub(super) size: usize,
+}
+
+impl<'a> Planes<'a> {
+    fn of(&self, image: usize, channel: usize) -> &'a [f32] {
+        &self.values[(image * self.channels + channel) * self.size..][..self.size]
     }
 }
 
 impl<'a> Tiles<'a> {
+    /// All tiles of all images.
+    pub(super) fn all(phases: &'a [Phase], batch: usize) -> Self {
+        let mut all = Self::up_to(phases, batch, usize::MAX);
+        all.pop().unwrap_or(Self { rows: Vec::new(), lanes: 0 })
+    }
+
     /// All tiles of all images, in about equal groups.
     pub(super) fn groups(phases: &'a [Phase], batch: usize) -> Vec<Self> {
         let all = batch * super::count(phases);
-        let most = all.div_ceil(all.div_ceil(LANES));
+        Self::up_to(phases, batch, all.div_ceil(all.div_ceil(LANES)))
+    }
+
+    /// As few groups as hold up to `most` lanes, and the rest of a row.
+    fn up_to(phases: &'a [Phase], batch: usize, most: usize) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for (image, phase) in (0..batch).flat_map(|image| phases.iter().map(move |phase| (image, phase))) {
             for row in 0..phase.tiles.0 {
@@ -87,34 +140,32 @@ impl<'a> Tiles<'a> {
         })
     }
 
-    /// Transforms the tiles of all `channels` planes of each image, of `plane` pixels.
-    pub(super) fn transform(&self, source: &[f32], channels: usize, plane: usize) -> Transformed {
+    /// Transforms the tiles of all planes, for so many channels at a time.
+    pub(super) fn transform(&self, planes: Planes, portion: usize) -> Transformed {
         let row = self.lanes.next_multiple_of(MOST_LANES) + MOST_LANES;
-        let point = ((channels * row / MOST_LANES) | 1) * MOST_LANES;
-        let size = |phase: &Phase| phase.canvas.size(1, 1, phase.tiles.0);
-        let canvas = self.rows.iter().map(|row| size(row.phase)).max().unwrap_or(0);
+        let layout = Layout { portion, row, point: ((portion * row / MOST_LANES) | 1) * MOST_LANES };
+        let channels = planes.channels.next_multiple_of(portion);
+        let size = |row: &Row| row.phase.canvas.size(1, 1, row.phase.tiles.0);
+        let canvas = self.rows.iter().map(size).max().unwrap_or(0);
         let write = |values: Parts| {
             (0..channels).into_par_iter().with_min_len(4).for_each(|number| {
-                let channel = Channel { tiles: self, source, channels, plane, number, values, row, point };
+                let channel = Channel { tiles: self, planes, number, values, layout };
                 with_scratch(canvas, |canvas| run(ChannelIn { channel, canvas }));
             });
         };
-        // SAFETY: each channel writes all lanes of its rows, and what follows them to the next row.
-        let values = unsafe { filled(POINTS * point, write) };
-        Transformed { values, row, point }
+        // SAFETY: each channel writes all lanes of its rows, and what follows them to the next row or the next point.
+        let values = unsafe { filled(channels / portion * POINTS * layout.point, write) };
+        Transformed { values, layout }
     }
 }
 
-/// A channel of all images that is to be transformed.
+/// A channel of all images that is to be transformed; one that does not exist is zero.
 struct Channel<'a> {
     tiles: &'a Tiles<'a>,
-    source: &'a [f32],
-    channels: usize,
-    plane: usize,
+    planes: Planes<'a>,
     number: usize,
     values: Parts,
-    row: usize,
-    point: usize,
+    layout: Layout,
 }
 
 struct ChannelIn<'a> {
@@ -128,53 +179,60 @@ impl Kernel for ChannelIn<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { channel, canvas } = self;
-        canvas.fill(0.0); // vectors may touch what lies behind the planes
-        let mut offsets = Vec::new();
-        for (number, row) in channel.tiles.rows.iter().enumerate() {
-            let phase = row.phase;
-            if number == 0 || row.row == 0 {
-                let all = phase.tiles.0;
-                let source =
-                    &channel.source[(row.image * channel.channels + channel.number) * channel.plane..];
-                let planes = &mut canvas[..phase.canvas.image_size(all)];
-                // SAFETY: the instructions are there by the contract of `Kernel::run`.
-                unsafe { phase.canvas.fill::<L>(&source[..channel.plane], 0..all, planes) };
-                offsets = phase.offsets(all);
-            }
-            // SAFETY: as above; this task alone has the channel.
-            unsafe { channel.transform::<L>(row, canvas, &offsets) };
+        if channel.number < channel.planes.channels {
+            // SAFETY: the instructions are there by the contract of `Kernel::run`; this task alone has the channel.
+            unsafe { channel.transform::<L>(canvas) };
+            channel.clear_from(channel.tiles.lanes);
+        } else {
+            channel.clear_from(0);
         }
-        channel.end_rows();
     }
 }
 
 impl Channel<'_> {
-    /// Where the channel's row of a point begins.
-    fn start(&self, point: usize) -> usize {
-        point * self.point + self.number * self.row
+    /// Writes the tiles of all images, and arbitrary values to less than a vector of lanes behind them.
+    #[inline(always)]
+    unsafe fn transform<L: Lanes>(&self, canvas: &mut [f32]) {
+        let mut offsets = Vec::new();
+        for (number, row) in self.tiles.rows.iter().enumerate() {
+            let phase = row.phase;
+            if number == 0 || row.row == 0 {
+                let all = phase.tiles.0;
+                let (planes, behind) = canvas.split_at_mut(phase.canvas.image_size(all));
+                behind.fill(0.0); // vectors may touch it
+                if self.number + AHEAD < self.planes.channels {
+                    phase.canvas.fetch(self.planes.of(row.image, self.number + AHEAD), &(0..all));
+                }
+                // SAFETY: by contract.
+                unsafe { phase.canvas.fill::<L>(self.planes.of(row.image, self.number), 0..all, planes) };
+                offsets = phase.offsets(all);
+            }
+            // SAFETY: by contract.
+            unsafe { self.transform_row::<L>(row, canvas, &offsets) };
+        }
     }
 
-    /// Writes the tiles of a row, and arbitrary values to less than a vector of lanes behind them.
     #[inline(always)]
-    unsafe fn transform<L: Lanes>(&self, row: &Row, canvas: &[f32], offsets: &[usize]) {
-        let to = self.values.at(self.start(0) + row.lanes.start);
+    unsafe fn transform_row<L: Lanes>(&self, row: &Row, canvas: &[f32], offsets: &[usize]) {
+        let to = self.values.at(self.layout.start(self.number, 0) + row.lanes.start);
         for first in (0..row.lanes.len()).step_by(L::WIDTH) {
             // SAFETY: a canvas has room for a vector at each position and offset, a row for one behind its last lane.
             unsafe {
                 let from = canvas.as_ptr().add(row.row * row.phase.canvas.pitch + first);
-                transform::tiles::<L>(from, offsets, to.add(first), self.point);
+                transform::tiles::<L>(from, offsets, to.add(first), self.layout.point);
             }
         }
     }
 
-    /// Sets what lies behind the last lane to zero.
-    fn end_rows(&self) {
-        for point in 0..POINTS {
-            let last = self.number + 1 == self.channels;
-            let end = if last { (point + 1) * self.point } else { self.start(point) + self.row };
-            let start = self.start(point) + self.tiles.lanes;
+    /// Sets the lanes from one on to zero, and what lies behind them to the next row or the next point.
+    fn clear_from(&self, lane: usize) {
+        let Layout { portion, row, point } = self.layout;
+        let last = (self.number + 1).is_multiple_of(portion);
+        let len = row - lane + if last { point - portion * row } else { 0 };
+        for number in 0..POINTS {
+            let start = self.layout.start(self.number, number) + lane;
             // SAFETY: this task alone has the channel.
-            unsafe { self.values.uninit(start, end - start) }.iter_mut().for_each(|value| {
+            unsafe { self.values.uninit(start, len) }.iter_mut().for_each(|value| {
                 value.write(0.0);
             });
         }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::tiles::{Tiles, Transformed};
+use super::tiles::{Planes, Tiles, Transformed};
 use crate::conv::Geometry;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::parts::{Parts, filled, with_scratch};
@@ -21,7 +21,8 @@ pub(in crate::conv::winograd) fn weight_gradient(
     let groups = Tiles::groups(&phases, geometry.batch);
     let blocks = Blocks::new(geometry);
     let transform = |tiles: &Tiles| {
-        let inputs = tiles.transform(x, geometry.inputs, geometry.input_pixels());
+        let planes = Planes { values: x, channels: geometry.inputs, size: geometry.input_pixels() };
+        let inputs = tiles.transform(planes, blocks.input_size());
         (inputs, Gradients::new(geometry, tiles, blocks, dy))
     };
     let groups: Vec<_> = groups.iter().map(transform).collect();
@@ -123,8 +124,8 @@ impl Kernel for BlockIn<'_> {
         for (inputs, gradients) in groups {
             for point in 0..POINTS {
                 let operands = Operands {
-                    inputs: &inputs.of(point)[channels.start * inputs.row..],
-                    stride: inputs.row,
+                    inputs: inputs.of(channels.start / blocks.input_size(), point),
+                    stride: inputs.row(),
                     gradients: gradients.of(outputs, point),
                     row: blocks.row(),
                     lanes: gradients.lanes,
