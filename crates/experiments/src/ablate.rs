@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use sconce_data::Split;
-use sconce_runs::{Error, Run, Table, Which, write_atomically};
+use sconce_runs::{Error, Run, Table, Which, check_toml, write_atomically};
 use scores::{Curve, Scored};
 use serde::Deserialize;
 
@@ -91,6 +91,7 @@ impl Config {
         let text = std::fs::read_to_string(&path).with_context(|| {
             format!("cannot read {}; there are: {}", path.display(), known_configs_in(folder).join(", "))
         })?;
+        check_toml(&text).map_err(|why| anyhow!("in {}: {why}", path.display()))?;
         let config: Self = toml::from_str(&text)
             .map_err(|error| anyhow!("in {}: {}", path.display(), error.to_string().trim_end()))?;
         config.check().with_context(|| format!("in {}", path.display()))?;

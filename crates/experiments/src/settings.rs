@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use candle_core::Device;
-use sconce_runs::Run;
+use sconce_runs::{Run, check_toml};
 use sconce_tensors::Arithmetic;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -75,9 +75,6 @@ impl Settings {
         let source = config_path(experiment)?;
         let text =
             std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
-        if text.len() > LONGEST {
-            bail!("{} has {} bytes; a config has at most {LONGEST}", source.display(), text.len());
-        }
         let text = changed(&text, changes).with_context(|| format!("in {}", source.display()))?;
         Ok(Self { name: stem(&source), text, source, run: None, device: Device::Cpu, changes: Vec::new() })
     }
@@ -152,9 +149,6 @@ pub(crate) fn check_epochs(epochs: usize) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of a config. The parser calls itself, deeper where there is more text.
-const LONGEST: usize = 1 << 20;
-
 /// Beginnings of the keys that say how a trained network is used.
 const AFTERWARDS: [&str; 2] = ["test.", "crf."];
 
@@ -192,6 +186,7 @@ const DEEPEST: usize = 16;
 
 /// `text` with each `key.path=value` applied; the other lines stay where they are.
 fn changed(text: &str, changes: &[String]) -> Result<String> {
+    check_toml(text).map_err(Error::msg)?;
     if changes.is_empty() {
         return Ok(text.to_owned());
     }
@@ -216,7 +211,9 @@ fn changed(text: &str, changes: &[String]) -> Result<String> {
         }
         table.insert(key, toml_edit::Item::Value(value));
     }
-    Ok(document.to_string())
+    let text = document.to_string();
+    check_toml(&text).map_err(|why| anyhow!("after --set: {why}"))?;
+    Ok(text)
 }
 
 /// The changes that made a difference from `before` to `after`, the last of each key, sorted.
@@ -239,7 +236,8 @@ fn value_at<'a>(table: &'a toml::Table, key: &str) -> Option<&'a toml::Value> {
 
 /// A TOML value; what is none is taken as text, so that paths need no quotes.
 fn parsed_value(text: &str) -> toml_edit::Value {
-    text.parse().unwrap_or_else(|_| text.into())
+    let value = check_toml(text).ok().and_then(|()| text.parse().ok());
+    value.unwrap_or_else(|| text.into())
 }
 
 #[cfg(test)]

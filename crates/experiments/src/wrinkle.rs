@@ -39,9 +39,9 @@ use crate::{summary, weights};
 pub(crate) struct Config {
     #[serde(rename = "experiment")]
     _experiment: Experiment,
-    #[serde(rename = "precision", default)]
-    _precision: Precision,
-    #[serde(rename = "deterministic", default)]
+    #[serde(rename = "precision")]
+    _precision: Option<Precision>,
+    #[serde(rename = "deterministic")]
     _deterministic: Option<bool>,
     /// Of initial weights, order of images, augmentation and dropout.
     seed: u64,

@@ -71,9 +71,6 @@ struct Reading {
     time: Duration,
 }
 
-/// Stack of the reading thread, in bytes: as much as the program's, whose parsers call themselves.
-const STACK: usize = 256 << 20;
-
 impl Target {
     /// A reader of files called `file`, which may use `memory` bytes at a time for a file of so many bytes.
     ///
@@ -132,13 +129,12 @@ impl Target {
         let (alive, watched) = channel();
         let thread = Arc::new(OnceLock::new());
         let own = Arc::clone(&thread);
-        let worker = thread::Builder::new().stack_size(STACK).spawn(move || {
+        let worker = thread::spawn(move || {
             if let Some(account) = account_of_this_thread() {
                 own.get_or_init(|| account);
             }
             self.search(&search, corpus, damage, &alive);
         });
-        let worker = worker.expect("the system gives another thread");
         let busy = || thread.get().and_then(|account| time_in(account));
         wait(&watched, busy, || {
             panic!("{name}: no answer within {HANGS:?}; the input is {}", path.display())

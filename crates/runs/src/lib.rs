@@ -11,6 +11,7 @@
 //! | [`overlay`], [`comparison`], [`contact_sheet`], [`palette`] | pictures to look at |
 //! | [`write_report`] | one page of one run, or of several side by side |
 //! | [`plot`] | curves of runs as SVG and PNG |
+//! | [`check_toml`] | refuses TOML that would overflow the stack |
 //! | [`write_npy`] | files of arrays |
 //! | [`Table`], [`Progress`] | scores in columns, and the progress line of a training |
 //! | [`write_atomically`] | how all of them write: a file is whole or not there |
@@ -49,6 +50,7 @@
 #![forbid(unsafe_code)]
 
 mod atomic;
+mod bounds;
 mod checkpoint;
 mod checkpoints;
 mod checksum;
@@ -72,6 +74,7 @@ mod timestamp;
 mod weights;
 
 pub use atomic::{Writer, write_atomically};
+pub use bounds::check_toml;
 pub use checkpoint::Checkpoint;
 pub use checkpoints::{Checkpoints, Loaded, Which};
 pub use error::Error;

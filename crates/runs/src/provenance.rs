@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, write_atomically};
+use crate::{Error, check_toml, write_atomically};
 
 /// The file `provenance.toml` of a run's folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,9 +92,10 @@ impl Provenance {
     pub fn read(folder: &Path) -> Result<Option<Self>, Error> {
         let path = folder.join(FILE);
         match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                toml::from_str(&text).map(Some).map_err(|error| Error::damaged(&path, error.to_string()))
-            }
+            Ok(text) => check_toml(&text)
+                .and_then(|()| toml::from_str(&text).map_err(|error| error.to_string()))
+                .map(Some)
+                .map_err(|why| Error::damaged(&path, why)),
             Err(reason) if reason.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(reason) => Err(Error::read(&path, reason)),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::timestamp::timestamp;
-use crate::{Checkpoints, Error, write_atomically};
+use crate::{Checkpoints, Error, check_toml, write_atomically};
 
 /// The folder of one run:
 ///
@@ -69,11 +69,14 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// There is no config.toml, or it cannot be read.
+    /// There is no config.toml, or it cannot be read, or it is no config by its length or depth.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(CONFIG);
         match fs::read_to_string(&path) {
-            Ok(config) => Ok(Self { folder: folder.into(), config }),
+            Ok(config) => {
+                check_toml(&config).map_err(|why| Error::damaged(&path, why))?;
+                Ok(Self { folder: folder.into(), config })
+            }
             Err(reason) if is_missing(&reason) => Err(no_run(folder, "it holds no config.toml")),
             Err(reason) => Err(Error::read(&path, reason)),
         }
