@@ -37,8 +37,8 @@ struct Grid {
     /// Of the first tap.
     row: isize,
     column: isize,
-    /// Positions of the weights, row after row.
-    weights: [usize; 9],
+    /// Whether the weights lie from the last to the first, instead of row after row.
+    reversed: bool,
 }
 
 impl Grid {
@@ -53,12 +53,14 @@ impl Grid {
             let (row, column) = ((index / 3) as isize, (index % 3) as isize);
             tap.row == first.row + row * dilation && tap.column == first.column + column * dilation
         };
-        let weights = std::array::from_fn(|index| taps[index].weight);
-        (dilation > 0 && taps.iter().enumerate().all(in_grid)).then_some(Self {
+        let reversed = taps[0].weight > 0;
+        let in_order = |(index, tap): (usize, &&Tap)| tap.weight == if reversed { 8 - index } else { index };
+        let fits = |place| in_grid(place) && in_order(place);
+        (dilation > 0 && taps.iter().enumerate().all(fits)).then_some(Self {
             dilation: dilation as usize,
             row: first.row,
             column: first.column,
-            weights,
+            reversed,
         })
     }
 

@@ -13,27 +13,27 @@ pub(super) use weight_gradient::weight_gradient;
 
 /// Fewest tiles of all images: about a vector.
 const LEAST_TILES: usize = 12;
-/// Most tiles of all images for the correlation, whose products stay in the second-level cache, and for the weight gradient.
-pub(super) const CORRELATION: usize = 192;
-pub(super) const WEIGHT_GRADIENT: usize = 768;
+/// Most tiles of all images.
+const MOST_TILES: usize = 768;
+/// Most tiles whose products stay in the second-level cache all at once.
+const LANES: usize = 192;
 /// Most floats of all transformed tiles of the source: beyond them, bands are faster and take less memory.
 const MOST_FLOATS: usize = 12 << 20;
 /// Fewest channels, as a mean of both sides.
 const LEAST_CHANNELS: usize = 64;
 
-/// Whether this is the way to go for up to `most` tiles, from so many source channels to so many results, both of a group.
-pub(super) fn pays(
-    most: usize,
-    phases: &[Phase],
-    batch: usize,
-    groups: usize,
-    channels: (usize, usize),
-) -> bool {
+/// Whether this is the way to go from so many source channels to so many results, both of a group.
+pub(super) fn pays(phases: &[Phase], batch: usize, groups: usize, channels: (usize, usize)) -> bool {
     let tiles = batch * count(phases);
     let lanes = tiles.next_multiple_of(MOST_LANES) as f64 / batch.max(1) as f64;
     groups == 1
-        && (LEAST_TILES..=most).contains(&tiles)
+        && (LEAST_TILES..=MOST_TILES).contains(&tiles)
         && POINTS * tiles * channels.0 <= MOST_FLOATS
         && enough_channels(channels, LEAST_CHANNELS)
         && enough_pixels(phases, lanes)
+}
+
+/// Whether the tiles are so few that each weight is transformed once.
+pub(super) fn in_one_group(phases: &[Phase], batch: usize) -> bool {
+    batch * count(phases) <= LANES
 }

@@ -43,11 +43,13 @@ impl<'a> Winograd<'a> {
         let grid = Grid::of(reach)?;
         let phases = grid.phases(reach)?;
         let whole = targets.len() == 1 && targets[0].size == reach.results;
-        let at_once = at_once::pays(at_once::CORRELATION, &phases, batch, groups, (channels, results));
-        if !whole || !at_once && !bands::pay(&phases, batch, (channels, results), LEAST_CHANNELS) {
+        let bands = bands::pay(&phases, batch, (channels, results), LEAST_CHANNELS);
+        let at_once = at_once::pays(&phases, batch, groups, (channels, results))
+            && (!bands || at_once::in_one_group(&phases, batch));
+        if !whole || !at_once && !bands {
             return None;
         }
-        let kernels = Kernels { weights: correlation.weights, taps: grid.weights, groups, results };
+        let kernels = Kernels { weights: correlation.weights, reversed: grid.reversed, groups, results };
         Some(Self { correlation, phases, kernels, at_once })
     }
 

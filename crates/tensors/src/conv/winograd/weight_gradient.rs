@@ -22,7 +22,7 @@ pub(in crate::conv) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32
     let &Geometry { batch, groups, inputs, outputs, .. } = geometry;
     let reach = reach(geometry);
     let phases = Grid::of(&reach)?.phases(&reach)?;
-    if at_once::pays(at_once::WEIGHT_GRADIENT, &phases, batch, groups, (inputs, outputs)) {
+    if at_once::pays(&phases, batch, groups, (inputs, outputs)) {
         return Some(at_once::weight_gradient(geometry, phases, x, dy));
     }
     if !bands::pay(&phases, batch, (inputs, outputs), LEAST_CHANNELS) {

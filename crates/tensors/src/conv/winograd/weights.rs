@@ -15,8 +15,8 @@ use crate::simd::vectorised;
 #[derive(Clone, Copy)]
 pub(super) struct Kernels<'a> {
     pub(super) weights: Weights<'a>,
-    /// Positions of the kernel's weights, row after row.
-    pub(super) taps: [usize; 9],
+    /// Whether the kernel's weights lie from its last to its first.
+    pub(super) reversed: bool,
     pub(super) groups: usize,
     /// Of a group.
     pub(super) results: usize,
@@ -46,7 +46,7 @@ impl Kernels<'_> {
             &values[start..],
             (result_stride, channel_stride),
             lanes,
-            &self.taps,
+            self.reversed,
             channels.len(),
             to,
         );
@@ -93,7 +93,7 @@ vectorised! {
         weights: &[f32],
         strides: (usize, usize),
         lanes: usize,
-        taps: &[usize; 9],
+        reversed: bool,
         channels: usize,
         block: &mut [MaybeUninit<f32>],
     ) {
@@ -103,8 +103,8 @@ vectorised! {
             for lane in 0..lanes {
                 let kernel = &weights[lane * strides.0 + channel * strides.1..][..9];
                 fetch_line(kernel.as_ptr().wrapping_add(BLOCK * strides.0));
-                for (values, tap) in kernels.iter_mut().zip(taps) {
-                    values[lane] = kernel[*tap % 9];
+                for (place, weight) in kernel.iter().enumerate() {
+                    kernels[if reversed { 8 - place } else { place }][lane] = *weight;
                 }
             }
             for (values, block) in transform::kernel(&kernels).iter().zip(block.chunks_exact_mut(point)) {

@@ -33,20 +33,20 @@ pub(in crate::conv::winograd) fn correlation(
 ) {
     let Correlation { batch, channels, results, ref reach, .. } = *correlation;
     let planes = Planes { values: source, channels, size: reach.source.0 * reach.source.1 };
-    let tiles = Tiles::all(&phases, batch);
-    let inputs = tiles.transform(planes, CHANNELS);
+    let groups = Tiles::groups(&phases, batch);
+    let inputs: Vec<_> = groups.iter().map(|tiles| tiles.transform(planes, CHANNELS)).collect();
     // Each result is summed in one task, whatever their number.
-    let tasks =
-        (2 * rayon::current_num_threads()).min(results / LEAST_RESULTS).max(results.div_ceil(RESULTS));
-    let blocks = Portions { all: results.div_ceil(BLOCK), count: tasks };
-    (0..blocks.count).into_par_iter().for_each(|task| {
-        let blocks = blocks.range(task);
-        let task = Task { correlation, tiles: &tiles, inputs: &inputs, kernels, blocks, y };
+    let wanted = (2 * rayon::current_num_threads()).div_ceil(groups.len().max(1));
+    let parts = wanted.min(results / LEAST_RESULTS).max(results.div_ceil(RESULTS));
+    let blocks = Portions { all: results.div_ceil(BLOCK), count: parts };
+    (0..groups.len() * parts).into_par_iter().for_each(|task| {
+        let (group, blocks) = (task / parts, blocks.range(task % parts));
+        let task = Task { correlation, tiles: &groups[group], inputs: &inputs[group], kernels, blocks, y };
         with_scratch(task.scratch(), |scratch| run(TaskIn { task, scratch }));
     });
 }
 
-/// Some blocks of results.
+/// Some blocks of results for a group of tiles.
 struct Task<'a> {
     correlation: &'a Correlation<'a>,
     tiles: &'a Tiles<'a>,

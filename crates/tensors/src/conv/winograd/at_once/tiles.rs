@@ -4,13 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::LANES;
 use crate::conv::canvas::AHEAD;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::parts::{Parts, filled, with_scratch};
 use crate::conv::winograd::{POINTS, Phase, transform};
-
-/// Most lanes of a group, unless a row has more: with few results, their products stay in the second-level cache.
-const LANES: usize = 192;
 
 /// A group of rows of tiles, without gaps between them.
 pub(super) struct Tiles<'a> {
@@ -95,20 +93,10 @@ impl<'a> Planes<'a> {
 }
 
 impl<'a> Tiles<'a> {
-    /// All tiles of all images.
-    pub(super) fn all(phases: &'a [Phase], batch: usize) -> Self {
-        let mut all = Self::up_to(phases, batch, usize::MAX);
-        all.pop().unwrap_or(Self { rows: Vec::new(), lanes: 0 })
-    }
-
     /// All tiles of all images, in about equal groups.
     pub(super) fn groups(phases: &'a [Phase], batch: usize) -> Vec<Self> {
         let all = batch * super::count(phases);
-        Self::up_to(phases, batch, all.div_ceil(all.div_ceil(LANES)))
-    }
-
-    /// As few groups as hold up to `most` lanes, and the rest of a row.
-    fn up_to(phases: &'a [Phase], batch: usize, most: usize) -> Vec<Self> {
+        let most = all.div_ceil(all.div_ceil(LANES));
         let mut groups: Vec<Self> = Vec::new();
         for (image, phase) in (0..batch).flat_map(|image| phases.iter().map(move |phase| (image, phase))) {
             for row in 0..phase.tiles.0 {
