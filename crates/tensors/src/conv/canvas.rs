@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::lanes::{Lanes, copy};
+use super::lanes::{Lanes, clear, copy};
 use crate::fetch::fetch;
 
 /// Channels between the one that is filled and the one that the memory is asked for. The processor, which sees neighbouring addresses
@@ -173,16 +173,21 @@ impl Canvas {
                 continue;
             }
             let column = (self.first.1 + columns.start as isize) as usize * step + column_phase;
-            plane[..lines.start * self.pitch].fill(0.0);
-            plane[lines.end * self.pitch..].fill(0.0);
+            // SAFETY: by contract.
+            unsafe {
+                clear::<L>(&mut plane[..lines.start * self.pitch]);
+                clear::<L>(&mut plane[lines.end * self.pitch..]);
+            }
             for line in lines {
                 let row = (first_row + line as isize) as usize * step + row_phase;
                 let target = &mut plane[line * self.pitch..][..self.pitch];
-                target[..columns.start].fill(0.0);
-                target[columns.end..].fill(0.0);
                 let source = &source[row * width + column..(row + 1) * width];
                 // SAFETY: by contract.
-                unsafe { copy::<L>(source, step, &mut target[columns.clone()]) };
+                unsafe {
+                    clear::<L>(&mut target[..columns.start]);
+                    clear::<L>(&mut target[columns.end..]);
+                    copy::<L>(source, step, &mut target[columns.clone()]);
+                }
             }
         }
     }

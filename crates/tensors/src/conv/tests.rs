@@ -3,6 +3,7 @@
 mod errors;
 mod plain;
 mod precision;
+mod rounding;
 
 use std::path::Path;
 
@@ -262,6 +263,8 @@ fn large_cases() -> Vec<Case> {
         Case { x: [1, 400, 6, 7], weight: [90, 400, 3, 3], config: padded(1) },
         Case { x: [2, 200, 8, 8], weight: [300, 200, 3, 3], config: padded(1) },
         Case { x: [1, 140, 24, 40], weight: [270, 140, 3, 3], config: padded(1) },
+        Case { x: [1, 70, 50, 61], weight: [66, 70, 3, 3], config: padded(1) },
+        Case { x: [2, 66, 37, 30], weight: [70, 66, 3, 3], config: padded(2) },
         Case { x: [1, 64, 40, 40], weight: [48, 32, 3, 3], config: Conv2dConfig { groups: 2, ..padded(1) } },
         Case { x: [2, 24, 40, 70], weight: [24, 1, 3, 3], config: Conv2dConfig { groups: 24, ..padded(1) } },
         Case {

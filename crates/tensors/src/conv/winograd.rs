@@ -1,15 +1,17 @@
 //! Minimal filtering of 3x3 kernels with stride 1 (Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural
-//! Networks", F(2x2, 3x3), after Winograd 1980).
+//! Networks", F(2x2, 3x3) and F(4x4, 3x3), after Winograd 1980).
 //!
 //! An output tile of 2x2 pixels takes 16 products instead of 36: those of an input tile of 4x4 and of the kernel, both
 //! transformed. Over all channels the products are 16 products of matrices. The transforms add and subtract, and
-//! halve the weights, so that the rounding errors stay about those of the plain sums.
+//! halve the weights, so that the rounding errors stay about those of the plain sums. A tile of 4x4 pixels takes 36
+//! products instead of 144, its transforms multiply, and its errors are about twice as large (`filter`).
 //!
 //! A kernel with dilation d reads pixels of one of d * d phases of the image only: each is a dense convolution.
 
 mod at_once;
 mod bands;
 mod correlation;
+mod filter;
 mod kernel_sums;
 mod products;
 mod transform;
@@ -21,12 +23,13 @@ use std::ops::Range;
 use super::Geometry;
 use super::canvas::{Canvas, Reach, Tap};
 use super::forward::reach;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, MOST_LANES};
+use filter::Filter;
 
 pub(super) use correlation::Winograd;
 pub(super) use weight_gradient::weight_gradient;
 
-/// Points of a transformed tile.
+/// Points of a transformed tile of 4x4.
 const POINTS: usize = 16;
 /// The plain sums are as fast where less than this part of the tiles' pixels exists.
 const LEAST_USE: f64 = 0.62;
@@ -64,30 +67,31 @@ impl Grid {
         })
     }
 
-    /// The phases of the results, none if a phase is too small for tiles of 2x2.
-    fn phases(&self, reach: &Reach) -> Option<Vec<Phase>> {
+    /// The phases of the results for tiles of `side` x `side` pixels, none if a phase is too small for them.
+    fn phases(&self, reach: &Reach, side: usize) -> Option<Vec<Phase>> {
         let starts = (0..self.dilation).flat_map(|row| (0..self.dilation).map(move |column| (row, column)));
-        starts.map(|start| self.phase(reach, start)).collect()
+        starts.map(|start| self.phase(reach, side, start)).collect()
     }
 
-    fn phase(&self, reach: &Reach, (row, column): (usize, usize)) -> Option<Phase> {
+    fn phase(&self, reach: &Reach, side: usize, (row, column): (usize, usize)) -> Option<Phase> {
         let d = self.dilation;
         let (height, width) = reach.results;
         if row >= height || column >= width {
             return None;
         }
         let size = ((height - row).div_ceil(d), (width - column).div_ceil(d));
+        let input = side + 2;
         let tap = |point: usize| Tap {
-            row: self.row + (row + point / 4 * d) as isize,
-            column: self.column + (column + point % 4 * d) as isize,
+            row: self.row + (row + point / input * d) as isize,
+            column: self.column + (column + point % input * d) as isize,
             weight: point,
             phase: 0,
         };
-        let tiles = (size.0.div_ceil(2), size.1.div_ceil(2));
-        let taps = (0..POINTS).map(tap).collect();
-        let canvas = Canvas::new(Reach { source: reach.source, results: tiles, step: 2 * d, taps });
+        let tiles = (size.0.div_ceil(side), size.1.div_ceil(side));
+        let taps = (0..input * input).map(tap).collect();
+        let canvas = Canvas::new(Reach { source: reach.source, results: tiles, step: side * d, taps });
         let results = reach.results.1;
-        (canvas.taps().len() == POINTS).then_some(Phase {
+        (canvas.taps().len() == input * input).then_some(Phase {
             canvas,
             start: (row, column),
             size,
@@ -116,7 +120,8 @@ struct Phase {
 impl Phase {
     /// The distances of the points of a tile in a canvas for so many rows of tiles.
     fn offsets(&self, rows: usize) -> Vec<usize> {
-        self.canvas.offsets(&std::array::from_fn::<_, POINTS, _>(|point| point), 1, 1, rows)
+        let points: Vec<_> = (0..self.canvas.taps().len()).collect();
+        self.canvas.offsets(&points, 1, 1, rows)
     }
 
     /// Where a pixel of the phase lies in a plane of results; none if there is no such pixel.
@@ -132,20 +137,54 @@ impl Phase {
     ///
     /// The processor must have the instructions of `L`; no other task may use these pixels of the plane.
     #[inline(always)]
-    unsafe fn write<L: Lanes>(
+    unsafe fn write<L: Lanes, F: Filter>(
         &self,
-        [y00, y01, y10, y11]: [L; 4],
+        pixels: &[[L; 4]; 4],
         plane: *mut f32,
         tile: (usize, usize),
         lanes: Range<usize>,
     ) {
-        let (row, column) = (2 * tile.0, 2 * tile.1);
-        let count = (2 * lanes.len()).min(self.size.1 - column);
-        for (row, [even, odd]) in [(row, [y00, y01]), (row + 1, [y10, y11])] {
-            let Some(place) = self.place((row, column)) else { continue };
+        let column = F::SIDE * tile.1;
+        let count = (F::SIDE * lanes.len()).min(self.size.1 - column);
+        for (row, &[a, b, c, d]) in pixels.iter().take(F::SIDE).enumerate() {
+            let Some(place) = self.place((F::SIDE * tile.0 + row, column)) else { continue };
+            let (first, plane) = (F::SIDE * lanes.start, plane.wrapping_add(place));
             // SAFETY: by contract; the pixels exist.
             unsafe {
-                L::store_alternating(even, odd, plane.wrapping_add(place), self.step, 2 * lanes.start, count);
+                if F::SIDE == 2 {
+                    L::store_alternating(a, b, plane, self.step, first, count);
+                } else {
+                    store_alternating_four([a, b, c, d], plane, self.step, first, count);
+                }
+            }
+        }
+    }
+}
+
+/// Of the floats that lanes of four vectors make in turn, writes `count` from `first` on, `step` apart.
+///
+/// # Safety
+///
+/// As [`Lanes::store_alternating`].
+#[inline(always)]
+unsafe fn store_alternating_four<L: Lanes>(
+    [a, b, c, d]: [L; 4],
+    to: *mut f32,
+    step: usize,
+    first: usize,
+    count: usize,
+) {
+    let (half, mut turns) = (2 * L::WIDTH, [[0.0; 2 * MOST_LANES]; 2]);
+    // SAFETY: the arrays hold two vectors each; the rest by contract.
+    unsafe {
+        L::store_alternating(a, c, turns[0].as_mut_ptr(), 1, 0, half);
+        L::store_alternating(b, d, turns[1].as_mut_ptr(), 1, 0, half);
+        for (number, start) in [0, half].into_iter().enumerate() {
+            let (from, until) = (first.max(start), (first + count).min(start + half));
+            if from < until {
+                let [even, odd] = turns.each_ref().map(|turn| L::load(turn.as_ptr().add(number * L::WIDTH)));
+                let to = to.wrapping_add((from - first) * step);
+                L::store_alternating(even, odd, to, step, from - start, until - from);
             }
         }
     }
@@ -155,7 +194,7 @@ impl Phase {
 /// for it.
 pub(super) fn products(geometry: &Geometry) -> Option<f64> {
     let reach = reach(geometry);
-    let phases = Grid::of(&reach)?.phases(&reach)?;
+    let phases = Grid::of(&reach)?.phases(&reach, 2)?;
     Some((geometry.batch * POINTS * tiles(&phases)) as f64)
 }
 
@@ -166,9 +205,9 @@ fn enough_channels((inputs, outputs): (usize, usize), least: usize) -> bool {
 }
 
 /// Whether enough pixels of the lanes exist.
-fn enough_pixels(phases: &[Phase], lanes: f64) -> bool {
+fn enough_pixels<F: Filter>(_: F, phases: &[Phase], lanes: f64) -> bool {
     let pixels: usize = phases.iter().map(|phase| phase.size.0 * phase.size.1).sum();
-    pixels as f64 >= LEAST_USE * 4.0 * lanes
+    pixels as f64 >= LEAST_USE * (F::SIDE * F::SIDE) as f64 * lanes
 }
 
 fn tiles(phases: &[Phase]) -> usize {

@@ -85,6 +85,17 @@ impl Lanes for __m512 {
     }
 
     #[inline(always)]
+    unsafe fn load_strided(from: *const f32, step: usize, count: usize) -> Self {
+        let mask = ((1u32 << count) - 1) as __mmask16;
+        // SAFETY: only the lanes of the mask are read, which are valid by contract.
+        unsafe {
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let places = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(step as i32));
+            _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, places, from.cast())
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, first: usize, count: usize, write: Write) {
         let mask = (((1u32 << count) - 1) << first) as __mmask16;
         let to = to.wrapping_sub(first);

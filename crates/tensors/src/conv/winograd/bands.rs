@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::filter::Two;
 use super::{Phase, enough_channels, enough_pixels, tiles};
 use crate::conv::lanes::width;
 use crate::conv::vectors::{Target, Vectors};
@@ -52,5 +53,5 @@ pub(super) fn pay(phases: &[Phase], batch: usize, channels: (usize, usize), leas
     };
     enough_channels(channels, least)
         && batch * tiles(phases) >= LEAST_TILES
-        && enough_pixels(phases, phases.iter().map(lanes).sum())
+        && enough_pixels(Two, phases, phases.iter().map(lanes).sum())
 }

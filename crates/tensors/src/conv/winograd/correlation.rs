@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::bands::{self, Band};
+use super::filter::{Filter, Four, Two};
 use super::products::{panel_product, panels};
 use super::weights::{Kernels, Transformed};
 use super::{Grid, POINTS, Phase, at_once, transform};
@@ -28,35 +29,43 @@ const RESULTS: usize = 256;
 /// Tasks to make, if they do not become too small. Fixed, so that no result depends on the number of threads.
 const TASKS: usize = 16;
 
-/// A correlation with a 3x3 kernel as 16 products of matrices.
+/// A correlation with a 3x3 kernel as products of matrices.
 pub(in crate::conv) struct Winograd<'a> {
     correlation: &'a Correlation<'a>,
     phases: Vec<Phase>,
     kernels: Kernels<'a>,
-    at_once: bool,
+    way: Way,
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    Bands,
+    /// All tiles at once, of so many pixels.
+    TwoAtOnce,
+    FourAtOnce,
 }
 
 impl<'a> Winograd<'a> {
     /// None where the correlation has another form, or where plain sums are as fast.
     pub(in crate::conv) fn new(correlation: &'a Correlation<'a>) -> Option<Self> {
-        let &Correlation { batch, groups, channels, results, ref reach, ref targets, .. } = correlation;
+        let &Correlation { groups, results, ref reach, ref targets, .. } = correlation;
         let grid = Grid::of(reach)?;
-        let phases = grid.phases(reach)?;
         let whole = targets.len() == 1 && targets[0].size == reach.results;
-        let bands = bands::pay(&phases, batch, (channels, results), LEAST_CHANNELS);
-        let at_once = at_once::pays(&phases, batch, groups, (channels, results))
-            && (!bands || at_once::in_one_group(&phases, batch));
-        if !whole || !at_once && !bands {
-            return None;
-        }
+        let (way, phases) = way(correlation, &grid).filter(|_| whole)?;
         let kernels = Kernels { weights: correlation.weights, reversed: grid.reversed, groups, results };
-        Some(Self { correlation, phases, kernels, at_once })
+        Some(Self { correlation, phases, kernels, way })
     }
 
     /// Writes all results.
     pub(in crate::conv) fn run(self, source: &[f32], y: Parts) {
-        if self.at_once {
-            return at_once::correlation(self.correlation, self.phases, &self.kernels, source, y);
+        match self.way {
+            Way::Bands => {}
+            Way::TwoAtOnce => {
+                return at_once::correlation(Two, self.correlation, self.phases, &self.kernels, source, y);
+            }
+            Way::FourAtOnce => {
+                return at_once::correlation(Four, self.correlation, self.phases, &self.kernels, source, y);
+            }
         }
         let Correlation { batch, groups, channels, results, .. } = *self.correlation;
         let weights = Transformed::new(&self.kernels, channels);
@@ -85,6 +94,23 @@ impl<'a> Winograd<'a> {
         let most = (CANVAS / (channels * phase.canvas.image_size(0).max(1))).saturating_sub(1);
         most.min((phase.tiles.0 * units).div_ceil(TASKS)).max(bands::rows(phase))
     }
+}
+
+/// The fastest way, and the phases for its tiles.
+fn way(correlation: &Correlation, grid: &Grid) -> Option<(Way, Vec<Phase>)> {
+    let &Correlation { batch, groups, channels, results, ref reach, .. } = correlation;
+    let sizes = (channels, results);
+    let four = grid.phases(reach, Four::SIDE);
+    if let Some(phases) = four.filter(|phases| at_once::pays(Four, phases, batch, groups, sizes)) {
+        return Some((Way::FourAtOnce, phases));
+    }
+    let phases = grid.phases(reach, Two::SIDE)?;
+    let bands = bands::pay(&phases, batch, sizes, LEAST_CHANNELS);
+    let at_once = at_once::pays(Two, &phases, batch, groups, sizes);
+    if at_once && (!bands || at_once::in_one_group(&phases, batch)) {
+        return Some((Way::TwoAtOnce, phases));
+    }
+    bands.then_some((Way::Bands, phases))
 }
 
 /// Some results of one band of one image and group.
@@ -252,7 +278,7 @@ impl Task<'_> {
                             inputs,
                             weights(block, point),
                             weights(block + 1, point),
-                            to,
+                            (to, POINTS),
                             write,
                         )
                     };
@@ -274,10 +300,11 @@ impl Task<'_> {
                 // SAFETY: `products` has been written for all results and vectors; the pieces are pixels of the plane.
                 unsafe {
                     let from = products.as_ptr().add(start);
-                    let pixels = transform::pixels::<L>(from, BLOCK * L::WIDTH, bias);
+                    let pixels = Two::pixels::<L>(from, BLOCK * L::WIDTH, bias);
                     for piece in &self.band.vectors.pieces[vector.pieces.clone()] {
                         let tile = (self.band.rows.start + piece.row, piece.column);
-                        self.band.phase.write(pixels, plane, tile, piece.first..piece.first + piece.count);
+                        let lanes = piece.first..piece.first + piece.count;
+                        self.band.phase.write::<L, Two>(&pixels, plane, tile, lanes);
                     }
                 }
             }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::POINTS;
 use crate::conv::lanes::Lanes;
 use crate::conv::packing::BLOCK;
 use crate::conv::parts::Write;
@@ -18,7 +17,7 @@ pub(super) fn panels(vectors: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// The product of a panel of vectors, whose channels lie `stride` floats apart, with a block of weights: for each vector
-/// [`BLOCK`] of them, [`POINTS`] such blocks apart. Asks the memory for the weights that come `next`.
+/// [`BLOCK`] of them, `apart` such blocks apart. Asks the memory for the weights that come `next`.
 ///
 /// # Safety
 ///
@@ -29,15 +28,15 @@ pub(super) unsafe fn panel_product<L: Lanes>(
     (inputs, stride): (&[f32], usize),
     weights: &[f32],
     next: &[f32],
-    products: &mut [f32],
+    (products, apart): (&mut [f32], usize),
     write: Write,
 ) {
     // SAFETY: by contract.
     unsafe {
         match vectors {
-            1 => block_product::<L, 1>((inputs, stride), weights, next, products, write),
-            2 => block_product::<L, 2>((inputs, stride), weights, next, products, write),
-            _ => block_product::<L, PANEL>((inputs, stride), weights, next, products, write),
+            1 => block_product::<L, 1>((inputs, stride), weights, next, (products, apart), write),
+            2 => block_product::<L, 2>((inputs, stride), weights, next, (products, apart), write),
+            _ => block_product::<L, PANEL>((inputs, stride), weights, next, (products, apart), write),
         }
     }
 }
@@ -47,17 +46,17 @@ unsafe fn block_product<L: Lanes, const V: usize>(
     inputs: (&[f32], usize),
     weights: &[f32],
     next: &[f32],
-    products: &mut [f32],
+    (products, apart): (&mut [f32], usize),
     write: Write,
 ) {
     // SAFETY: by contract.
     unsafe {
         if L::RESULTS == BLOCK {
-            product::<L, V, BLOCK>(inputs, weights, next, products, 0, write);
+            product::<L, V, BLOCK>(inputs, weights, next, (products, apart), 0, write);
         } else {
             const HALF: usize = BLOCK / 2;
-            product::<L, V, HALF>(inputs, weights, next, products, 0, write);
-            product::<L, V, HALF>(inputs, weights, next, products, HALF, write);
+            product::<L, V, HALF>(inputs, weights, next, (products, apart), 0, write);
+            product::<L, V, HALF>(inputs, weights, next, (products, apart), HALF, write);
         }
     }
 }
@@ -67,13 +66,13 @@ unsafe fn product<L: Lanes, const V: usize, const R: usize>(
     (inputs, stride): (&[f32], usize),
     weights: &[f32],
     next: &[f32],
-    products: &mut [f32],
+    (products, apart): (&mut [f32], usize),
     first: usize,
     write: Write,
 ) {
     let channels = weights.len() / BLOCK;
     assert!(inputs.len() >= channels.saturating_sub(1) * stride + V * L::WIDTH && first + R <= BLOCK);
-    assert!(products.len() >= ((V - 1) * POINTS + 1) * BLOCK * L::WIDTH);
+    assert!(products.len() >= ((V - 1) * apart + 1) * BLOCK * L::WIDTH);
     // SAFETY: inside the slices by the assertions.
     unsafe {
         let mut totals = [[L::splat(0.0); V]; R];
@@ -97,7 +96,7 @@ unsafe fn product<L: Lanes, const V: usize, const R: usize>(
         }
         for (r, totals) in totals.into_iter().enumerate() {
             for (v, total) in totals.into_iter().enumerate() {
-                let to = products.as_mut_ptr().add((v * POINTS * BLOCK + first + r) * L::WIDTH);
+                let to = products.as_mut_ptr().add((v * apart * BLOCK + first + r) * L::WIDTH);
                 let total = if write == Write::Add { total.add(L::load(to)) } else { total };
                 total.store(to);
             }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::bands::{self, Band};
+use super::filter::{Filter, Two};
 use super::kernel_sums::{Blocks, Operands, add_products, finish, gather, transform_gradients};
 use super::{Grid, POINTS, at_once, transform};
 use crate::conv::Geometry;
@@ -21,8 +22,8 @@ const TASKS: usize = 16;
 pub(in crate::conv) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Option<Vec<f32>> {
     let &Geometry { batch, groups, inputs, outputs, .. } = geometry;
     let reach = reach(geometry);
-    let phases = Grid::of(&reach)?.phases(&reach)?;
-    if at_once::pays(&phases, batch, groups, (inputs, outputs)) {
+    let phases = Grid::of(&reach)?.phases(&reach, Two::SIDE)?;
+    if at_once::pays(Two, &phases, batch, groups, (inputs, outputs)) {
         return Some(at_once::weight_gradient(geometry, phases, x, dy));
     }
     if !bands::pay(&phases, batch, (inputs, outputs), LEAST_CHANNELS) {

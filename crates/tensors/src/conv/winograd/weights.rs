@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{POINTS, transform};
+use super::POINTS;
+use super::filter::{Filter, Two};
 use crate::conv::packing::{BLOCK, Weights};
 use crate::fetch::fetch_line;
 use crate::filled::filled;
@@ -32,6 +33,7 @@ impl Kernels<'_> {
     /// results of each channel, and zeros for the rest.
     pub(super) fn transform(
         &self,
+        filter: impl Filter,
         group: usize,
         block: usize,
         channels: Range<usize>,
@@ -43,6 +45,7 @@ impl Kernels<'_> {
             group * (values.len() / self.groups) + first * result_stride + channels.start * channel_stride;
         let lanes = BLOCK.min(self.results - first);
         transform_block(
+            filter,
             &values[start..],
             (result_stride, channel_stride),
             lanes,
@@ -71,7 +74,7 @@ impl Transformed {
         let (blocks, point) = (kernels.blocks(), point(channels));
         let transform = |values: &mut [MaybeUninit<f32>]| {
             values.par_chunks_mut(POINTS * point).enumerate().for_each(|(number, block)| {
-                kernels.transform(number / blocks, number % blocks, 0..channels, block);
+                kernels.transform(Two, number / blocks, number % blocks, 0..channels, block);
             });
         };
         // SAFETY: each block is written as a whole.
@@ -90,6 +93,7 @@ vectorised! {
     /// Writes the transformed weights of up to [`BLOCK`] results; those that do not exist and the rest of a point get
     /// zeros. Asks the memory for the next block's.
     fn transform_block(
+        filter: impl Filter,
         weights: &[f32],
         strides: (usize, usize),
         lanes: usize,
@@ -97,7 +101,7 @@ vectorised! {
         channels: usize,
         block: &mut [MaybeUninit<f32>],
     ) {
-        let point = block.len() / POINTS;
+        let point = block.len() / points(filter);
         let mut kernels = [[0.0; BLOCK]; 9];
         for channel in 0..channels {
             for lane in 0..lanes {
@@ -107,14 +111,20 @@ vectorised! {
                     kernels[if reversed { 8 - place } else { place }][lane] = *weight;
                 }
             }
-            for (values, block) in transform::kernel(&kernels).iter().zip(block.chunks_exact_mut(point)) {
-                for (place, value) in block[channel * BLOCK..][..BLOCK].iter_mut().zip(values) {
+            filter.kernel(&kernels, |number, values| {
+                let places = &mut block[number * point + channel * BLOCK..][..BLOCK];
+                places.iter_mut().zip(values).for_each(|(place, value)| {
                     place.write(*value);
-                }
-            }
+                });
+            });
         }
         for rest in block.chunks_exact_mut(point).flat_map(|block| &mut block[channels * BLOCK..]) {
             rest.write(0.0);
         }
     }
+}
+
+#[inline(always)]
+fn points<F: Filter>(_: F) -> usize {
+    F::POINTS
 }

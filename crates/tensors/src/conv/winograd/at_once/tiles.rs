@@ -1,14 +1,15 @@
 //! Which lane each tile of a small map has.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::LANES;
 use crate::conv::canvas::AHEAD;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::parts::{Parts, filled, with_scratch};
-use crate::conv::winograd::{POINTS, Phase, transform};
+use crate::conv::winograd::Phase;
+use crate::conv::winograd::filter::Filter;
 
 /// A group of rows of tiles, without gaps between them.
 pub(super) struct Tiles<'a> {
@@ -48,12 +49,14 @@ struct Layout {
     row: usize,
     /// Floats of a point, an odd number of cache lines.
     point: usize,
+    /// Of a tile.
+    points: usize,
 }
 
 impl Transformed {
     /// The channels of a portion at a point.
     pub(super) fn of(&self, portion: usize, point: usize) -> &[f32] {
-        &self.values[(portion * POINTS + point) * self.layout.point..][..self.layout.point]
+        &self.values[(portion * self.layout.points + point) * self.layout.point..][..self.layout.point]
     }
 
     /// Floats from one channel to the next.
@@ -63,7 +66,7 @@ impl Transformed {
 
     /// All points of a portion, nothing if there is no such portion.
     pub(super) fn of_all(&self, portion: usize) -> &[f32] {
-        let size = POINTS * self.layout.point;
+        let size = self.layout.points * self.layout.point;
         self.values.get(portion * size..(portion + 1) * size).unwrap_or(&[])
     }
 }
@@ -72,7 +75,7 @@ impl Layout {
     /// Where the row of a channel at a point begins.
     fn start(&self, channel: usize, point: usize) -> usize {
         let (portion, place) = (channel / self.portion, channel % self.portion);
-        (portion * POINTS + point) * self.point + place * self.row
+        (portion * self.points + point) * self.point + place * self.row
     }
 }
 
@@ -93,10 +96,10 @@ impl<'a> Planes<'a> {
 }
 
 impl<'a> Tiles<'a> {
-    /// All tiles of all images, in about equal groups.
-    pub(super) fn groups(phases: &'a [Phase], batch: usize) -> Vec<Self> {
+    /// All tiles of all images, in about equal groups of about so many `lanes`.
+    pub(super) fn groups(phases: &'a [Phase], batch: usize, lanes: usize) -> Vec<Self> {
         let all = batch * super::count(phases);
-        let most = all.div_ceil(all.div_ceil(LANES));
+        let most = all.div_ceil(all.div_ceil(lanes));
         let mut groups: Vec<Self> = Vec::new();
         for (image, phase) in (0..batch).flat_map(|image| phases.iter().map(move |phase| (image, phase))) {
             for row in 0..phase.tiles.0 {
@@ -129,20 +132,21 @@ impl<'a> Tiles<'a> {
     }
 
     /// Transforms the tiles of all planes, for so many channels at a time.
-    pub(super) fn transform(&self, planes: Planes, portion: usize) -> Transformed {
+    pub(super) fn transform<F: Filter>(&self, planes: Planes, portion: usize) -> Transformed {
         let row = self.lanes.next_multiple_of(MOST_LANES) + MOST_LANES;
-        let layout = Layout { portion, row, point: ((portion * row / MOST_LANES) | 1) * MOST_LANES };
+        let point = ((portion * row / MOST_LANES) | 1) * MOST_LANES;
+        let layout = Layout { portion, row, point, points: F::POINTS };
         let channels = planes.channels.next_multiple_of(portion);
         let size = |row: &Row| row.phase.canvas.size(1, 1, row.phase.tiles.0);
         let canvas = self.rows.iter().map(size).max().unwrap_or(0);
         let write = |values: Parts| {
             (0..channels).into_par_iter().with_min_len(4).for_each(|number| {
                 let channel = Channel { tiles: self, planes, number, values, layout };
-                with_scratch(canvas, |canvas| run(ChannelIn { channel, canvas }));
+                with_scratch(canvas, |canvas| run(ChannelIn { filter: PhantomData::<F>, channel, canvas }));
             });
         };
         // SAFETY: each channel writes all lanes of its rows, and what follows them to the next row or the next point.
-        let values = unsafe { filled(channels / portion * POINTS * layout.point, write) };
+        let values = unsafe { filled(channels / portion * F::POINTS * layout.point, write) };
         Transformed { values, layout }
     }
 }
@@ -156,20 +160,21 @@ struct Channel<'a> {
     layout: Layout,
 }
 
-struct ChannelIn<'a> {
+struct ChannelIn<'a, F> {
+    filter: PhantomData<F>,
     channel: Channel<'a>,
     canvas: &'a mut [f32],
 }
 
-impl Kernel for ChannelIn<'_> {
+impl<F: Filter> Kernel for ChannelIn<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { channel, canvas } = self;
+        let Self { channel, canvas, .. } = self;
         if channel.number < channel.planes.channels {
             // SAFETY: the instructions are there by the contract of `Kernel::run`; this task alone has the channel.
-            unsafe { channel.transform::<L>(canvas) };
+            unsafe { channel.transform::<L, F>(canvas) };
             channel.clear_from(channel.tiles.lanes);
         } else {
             channel.clear_from(0);
@@ -180,44 +185,45 @@ impl Kernel for ChannelIn<'_> {
 impl Channel<'_> {
     /// Writes the tiles of all images, and arbitrary values to less than a vector of lanes behind them.
     #[inline(always)]
-    unsafe fn transform<L: Lanes>(&self, canvas: &mut [f32]) {
-        let mut offsets = Vec::new();
-        for (number, row) in self.tiles.rows.iter().enumerate() {
-            let phase = row.phase;
-            if number == 0 || row.row == 0 {
-                let all = phase.tiles.0;
-                let (planes, behind) = canvas.split_at_mut(phase.canvas.image_size(all));
-                behind.fill(0.0); // vectors may touch it
-                if self.number + AHEAD < self.planes.channels {
-                    phase.canvas.fetch(self.planes.of(row.image, self.number + AHEAD), &(0..all));
-                }
-                // SAFETY: by contract.
-                unsafe { phase.canvas.fill::<L>(self.planes.of(row.image, self.number), 0..all, planes) };
-                offsets = phase.offsets(all);
+    unsafe fn transform<L: Lanes, F: Filter>(&self, canvas: &mut [f32]) {
+        let of_one = |a: &Row, b: &Row| a.image == b.image && std::ptr::eq(a.phase, b.phase);
+        for run in self.tiles.rows.chunk_by(of_one) {
+            let Row { image, phase, row: first, .. } = run[0];
+            let rows = first..first + run.len();
+            let canvas = &mut canvas[..phase.canvas.size(1, 1, run.len())];
+            let (planes, behind) = canvas.split_at_mut(phase.canvas.image_size(run.len()));
+            behind.fill(0.0); // vectors may touch it
+            if self.number + AHEAD < self.planes.channels {
+                phase.canvas.fetch(self.planes.of(image, self.number + AHEAD), &rows);
             }
             // SAFETY: by contract.
-            unsafe { self.transform_row::<L>(row, canvas, &offsets) };
+            unsafe { phase.canvas.fill::<L>(self.planes.of(image, self.number), rows, planes) };
+            let offsets = phase.offsets(run.len());
+            for row in run {
+                let from = &canvas[(row.row - first) * phase.canvas.pitch..];
+                // SAFETY: by contract.
+                unsafe { self.transform_row::<L, F>(row, from, &offsets) };
+            }
         }
     }
 
     #[inline(always)]
-    unsafe fn transform_row<L: Lanes>(&self, row: &Row, canvas: &[f32], offsets: &[usize]) {
+    unsafe fn transform_row<L: Lanes, F: Filter>(&self, row: &Row, from: &[f32], offsets: &[usize]) {
         let to = self.values.at(self.layout.start(self.number, 0) + row.lanes.start);
         for first in (0..row.lanes.len()).step_by(L::WIDTH) {
             // SAFETY: a canvas has room for a vector at each position and offset, a row for one behind its last lane.
             unsafe {
-                let from = canvas.as_ptr().add(row.row * row.phase.canvas.pitch + first);
-                transform::tiles::<L>(from, offsets, to.add(first), self.layout.point);
+                F::tiles::<L>(from.as_ptr().add(first), offsets, to.add(first), self.layout.point);
             }
         }
     }
 
     /// Sets the lanes from one on to zero, and what lies behind them to the next row or the next point.
     fn clear_from(&self, lane: usize) {
-        let Layout { portion, row, point } = self.layout;
+        let Layout { portion, row, point, .. } = self.layout;
         let last = (self.number + 1).is_multiple_of(portion);
         let len = row - lane + if last { point - portion * row } else { 0 };
-        for number in 0..POINTS {
+        for number in 0..self.layout.points {
             let start = self.layout.start(self.number, number) + lane;
             // SAFETY: this task alone has the channel.
             unsafe { self.values.uninit(start, len) }.iter_mut().for_each(|value| {

@@ -6,6 +6,7 @@ use super::tiles::{Planes, Tiles, Transformed};
 use crate::conv::Geometry;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::parts::{Parts, filled, with_scratch};
+use crate::conv::winograd::filter::{Filter, Two};
 use crate::conv::winograd::kernel_sums::{
     Blocks, Operands, add_products, finish, gather, transform_gradients,
 };
@@ -18,11 +19,11 @@ pub(in crate::conv::winograd) fn weight_gradient(
     x: &[f32],
     dy: &[f32],
 ) -> Vec<f32> {
-    let groups = Tiles::groups(&phases, geometry.batch);
+    let groups = Tiles::groups(&phases, geometry.batch, Two::LANES);
     let blocks = Blocks::new(geometry);
     let transform = |tiles: &Tiles| {
         let planes = Planes { values: x, channels: geometry.inputs, size: geometry.input_pixels() };
-        let inputs = tiles.transform(planes, blocks.input_size());
+        let inputs = tiles.transform::<Two>(planes, blocks.input_size());
         (inputs, Gradients::new(geometry, tiles, blocks, dy))
     };
     let groups: Vec<_> = groups.iter().map(transform).collect();

@@ -1,0 +1,39 @@
+//! The sizes of tiles that there are, with their transforms in vectors, in which each lane is a tile.
+
+mod four;
+mod two;
+
+use std::ops::RangeInclusive;
+
+use crate::conv::lanes::Lanes;
+
+pub(super) use four::Four;
+pub(super) use two::Two;
+
+/// Output tiles of `SIDE` x `SIDE` pixels, and input tiles that are larger by 2.
+///
+/// # Safety
+///
+/// The processor must have the instructions of `L`, and all vectors must be valid, in all methods.
+pub(super) trait Filter: Copy + Send + Sync {
+    const SIDE: usize;
+    /// Of a transformed tile.
+    const POINTS: usize;
+    /// Numbers of tiles, of all images, for which working on them all at once may pay.
+    const TILES: RangeInclusive<usize>;
+    /// Most tiles whose products stay in the second-level cache all at once, for so many results.
+    const LANES: usize;
+    const RESULTS: usize;
+
+    /// Fewest channels, as a mean of both sides, that pay for the transforms of so many tiles.
+    fn least_channels(tiles: usize) -> usize;
+
+    /// Reads input tiles, whose pixels lie at `offsets`, and writes their transforms, `point` floats apart.
+    unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize);
+
+    /// Transforms `N` kernels at once and hands over one point after the other.
+    fn kernel<const N: usize>(self, g: &[[f32; N]; 9], to: impl FnMut(usize, &[f32; N]));
+
+    /// Reads products, `point` floats apart, and returns the rows of output pixels, to which it adds `bias`; `SIDE` of `SIDE` count.
+    unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4];
+}

@@ -1,0 +1,134 @@
+//! F(4x4, 3x3) at the points 0, ±√½, ±√2 and infinity.
+//!
+//! The usual points 0, ±1, ±2 have simpler numbers, and more than twice the rounding error: that of these is about twice that of plain
+//! sums (Barabasz, Anderson, Soodhalter, Gregg 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural
+//! Networks", on the choice of points). The matrices are those of Toom and Cook, with the divisors on the kernel's side.
+
+use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
+use std::ops::RangeInclusive;
+
+use super::Filter;
+use crate::conv::lanes::Lanes;
+
+/// Tiles of 4x4 pixels: 2.25 products for each pixel instead of 9.
+#[derive(Clone, Copy)]
+pub(in crate::conv::winograd) struct Four;
+
+/// Points of a side.
+const SIDE: usize = 6;
+
+impl Filter for Four {
+    const SIDE: usize = 4;
+    const POINTS: usize = SIDE * SIDE;
+    const TILES: RangeInclusive<usize> = 32..=usize::MAX;
+    const LANES: usize = 128;
+    const RESULTS: usize = 96;
+
+    /// Where there are many tiles, the bands of smaller ones are fast with few channels.
+    fn least_channels(tiles: usize) -> usize {
+        if tiles <= 300 { 64 } else { 192 }
+    }
+
+    #[inline(always)]
+    unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize) {
+        // SAFETY: by contract.
+        unsafe {
+            let mut rows = [[L::splat(0.0); SIDE]; SIDE];
+            for column in 0..SIDE {
+                let pixels = std::array::from_fn(|row| L::load(from.add(offsets[row * SIDE + column])));
+                for (row, value) in input(pixels).into_iter().enumerate() {
+                    rows[row][column] = value;
+                }
+            }
+            for (row, values) in rows.into_iter().enumerate() {
+                for (column, value) in input(values).into_iter().enumerate() {
+                    value.store(to.add((row * SIDE + column) * point));
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn kernel<const N: usize>(self, g: &[[f32; N]; 9], mut to: impl FnMut(usize, &[f32; N])) {
+        let columns: [[[f32; N]; SIDE]; 3] =
+            std::array::from_fn(|column| kernel([&g[column], &g[3 + column], &g[6 + column]]));
+        for row in 0..SIDE {
+            let values = kernel([&columns[0][row], &columns[1][row], &columns[2][row]]);
+            values.iter().enumerate().for_each(|(column, values)| to(row * SIDE + column, values));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4] {
+        // SAFETY: by contract.
+        unsafe {
+            let mut rows = [[L::splat(0.0); SIDE]; 4];
+            for column in 0..SIDE {
+                let products = std::array::from_fn(|row| L::load(from.add((row * SIDE + column) * point)));
+                for (row, value) in output(products).into_iter().enumerate() {
+                    rows[row][column] = value;
+                }
+            }
+            let bias = L::splat(bias);
+            let mut pixels = [[bias; 4]; 4];
+            for (pixels, products) in pixels.iter_mut().zip(rows) {
+                for (pixel, value) in pixels.iter_mut().zip(output(products)) {
+                    *pixel = value.add(bias);
+                }
+            }
+            pixels
+        }
+    }
+}
+
+/// The input's transform of one side: values at the points of the polynomials that are 1 at one point and 0 at the others, but for
+/// their divisors.
+#[inline(always)]
+unsafe fn input<L: Lanes>([d0, d1, d2, d3, d4, d5]: [L; SIDE]) -> [L; SIDE] {
+    // SAFETY: by contract.
+    unsafe {
+        let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
+        let (even_half, odd_half) = (times(d2, -2.0, d4), times(d1, -2.0, d3));
+        let (even_two, odd_two) = (times(d2, -0.5, d4), times(d1, -0.5, d3));
+        [
+            times(d2, -2.5, d0.add(d4)),
+            times(odd_half, FRAC_1_SQRT_2, even_half),
+            times(odd_half, -FRAC_1_SQRT_2, even_half),
+            times(odd_two, SQRT_2, even_two),
+            times(odd_two, -SQRT_2, even_two),
+            times(d3, -2.5, d1.add(d5)),
+        ]
+    }
+}
+
+/// The kernel's transform of one side: its polynomial's values at the points over the divisors 1, -3/2, -3/2, 6, 6 and 1.
+#[inline(always)]
+fn kernel<const N: usize>([g0, g1, g2]: [&[f32; N]; 3]) -> [[f32; N]; SIDE] {
+    let mut u = [[0.0; N]; SIDE];
+    for n in 0..N {
+        let (even, odd) = ((g0[n] + 0.5 * g2[n]) * (-2.0 / 3.0), g1[n] * (FRAC_1_SQRT_2 * -2.0 / 3.0));
+        let (even_two, odd_two) = ((g0[n] + 2.0 * g2[n]) * (1.0 / 6.0), g1[n] * (SQRT_2 / 6.0));
+        (u[0][n], u[5][n]) = (g0[n], g2[n]);
+        (u[1][n], u[2][n]) = (even + odd, even - odd);
+        (u[3][n], u[4][n]) = (even_two + odd_two, even_two - odd_two);
+    }
+    u
+}
+
+/// From products to pixels, of one side: sums over the points of their powers 0 to 3; infinity has the last alone.
+#[inline(always)]
+unsafe fn output<L: Lanes>([m0, m1, m2, m3, m4, m5]: [L; SIDE]) -> [L; 4] {
+    // SAFETY: by contract.
+    unsafe {
+        let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
+        let (even, odd) = (m1.add(m2), m1.sub(m2));
+        let (even_two, odd_two) = (m3.add(m4), m3.sub(m4));
+        let zero = L::splat(0.0);
+        [
+            m0.add(even).add(even_two),
+            times(times(odd_two, 2.0, odd), FRAC_1_SQRT_2, zero),
+            times(times(even_two, 4.0, even), 0.5, zero),
+            times(times(odd_two, 8.0, odd), 0.5 * FRAC_1_SQRT_2, m5),
+        ]
+    }
+}

@@ -1,0 +1,42 @@
+//! F(2x2, 3x3).
+
+use std::ops::RangeInclusive;
+
+use super::Filter;
+use crate::conv::lanes::Lanes;
+use crate::conv::winograd::{POINTS, transform};
+
+/// Tiles of 2x2 pixels: a product for each pixel and each of 4 kernel weights of 9.
+#[derive(Clone, Copy)]
+pub(in crate::conv::winograd) struct Two;
+
+impl Filter for Two {
+    const SIDE: usize = 2;
+    const POINTS: usize = POINTS;
+    const TILES: RangeInclusive<usize> = 12..=768;
+    const LANES: usize = 192;
+    const RESULTS: usize = 128;
+
+    fn least_channels(_: usize) -> usize {
+        64
+    }
+
+    #[inline(always)]
+    unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize) {
+        // SAFETY: by contract.
+        unsafe { transform::tiles::<L>(from, offsets, to, point) }
+    }
+
+    #[inline(always)]
+    fn kernel<const N: usize>(self, g: &[[f32; N]; 9], mut to: impl FnMut(usize, &[f32; N])) {
+        transform::kernel(g).iter().enumerate().for_each(|(point, values)| to(point, values));
+    }
+
+    #[inline(always)]
+    unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4] {
+        // SAFETY: by contract.
+        let [y00, y01, y10, y11] = unsafe { transform::pixels::<L>(from, point, bias) };
+        let (top, bottom) = ([y00, y01, y01, y01], [y10, y11, y11, y11]);
+        [top, bottom, bottom, bottom]
+    }
+}
