@@ -40,6 +40,7 @@ use candle_core::{Result, Tensor, bail};
 
 use crate::checked::Watched;
 use crate::host::check_f32;
+use crate::recompute::is_in_block;
 
 pub(crate) use geometry::Geometry;
 pub(crate) use lanes::{loops, width as vector_width};
@@ -80,11 +81,18 @@ impl Default for Conv2dConfig {
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, config: Conv2dConfig) -> Result<Tensor> {
     let geometry = Geometry::of_convolution(x.dims(), weight.dims(), bias.map(Tensor::dims), config)?;
     [Some(x), Some(weight), bias].into_iter().flatten().try_for_each(|tensor| check_f32(tensor, "conv2d"))?;
+    let predicts = predicts([Some(x), Some(weight), bias]);
+    let geometry = geometry.with_larger_tiles(predicts);
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
         None => x.watched_op2(&weight, Forward(geometry)),
         Some(bias) => x.watched_op3(&weight, &bias.contiguous()?, Forward(geometry)),
     }
+}
+
+/// Whether no gradient will be asked for.
+pub(crate) fn predicts<const N: usize>(parts: [Option<&Tensor>; N]) -> bool {
+    !is_in_block() && !parts.into_iter().flatten().any(Tensor::track_op)
 }
 
 /// The gradient of [`conv2d`] for its input, given `dy`, the one for its output; itself without a gradient.

@@ -17,7 +17,7 @@ use crate::host;
 use leaf::Leaf;
 use run::Effects;
 pub use run::once;
-pub(crate) use run::{nothing_is_kept, record, replayed};
+pub(crate) use run::{is_in_block, nothing_is_kept, record, replayed};
 
 /// What a training step keeps of a block's inside from its forward to its backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -13,7 +13,7 @@ use super::channel::{self, Affine, Moments};
 use super::{BatchNorm, Gradients, Planes, normalized};
 use crate::activation::{Activation, Curve, Identity, Leaky, Relu, add_relu, rectified_gradient};
 use crate::checked::{Watched, seen};
-use crate::conv::{Forward, Geometry, InputGradient, WeightGradient};
+use crate::conv::{Forward, Geometry, InputGradient, WeightGradient, predicts};
 use crate::gradients::collect;
 use crate::recompute::nothing_is_kept;
 use crate::{Conv2d, host};
@@ -96,7 +96,7 @@ fn fused(
     let tracked = parts.into_iter().flatten().any(Tensor::track_op) && !nothing_is_kept();
     let (moments, first) = norm.moments(train)?;
     let op = ConvNorm {
-        geometry,
+        geometry: geometry.with_larger_tiles(predicts(parts) && !train),
         curve,
         train,
         weight: conv.weight.contiguous()?,

@@ -33,6 +33,8 @@ pub(super) struct Correlation<'a> {
     pub(super) result_pixels: usize,
     pub(super) weights: Weights<'a>,
     pub(super) bias: Option<&'a [f32]>,
+    /// See [`Geometry`](super::Geometry).
+    pub(super) larger_tiles: bool,
 }
 
 impl Correlation<'_> {

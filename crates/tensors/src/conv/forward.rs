@@ -32,6 +32,7 @@ pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Opti
             column_step: 1,
         }],
         result_pixels: pixels,
+        larger_tiles: geometry.larger_tiles,
     };
     let len = geometry.batch * geometry.groups * geometry.outputs * pixels;
     // SAFETY: a correlation writes all its results, which are all output pixels.

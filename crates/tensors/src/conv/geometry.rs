@@ -26,6 +26,9 @@ pub(crate) struct Geometry {
     pub(crate) dilation: usize,
     /// That of the scope in which it was made.
     pub(crate) arithmetic: Arithmetic,
+    /// Whether minimal filtering may round as it does with larger tiles: not where rounding decides, in training, which pixels a
+    /// rectifier lets through, since the gradients follow that choice.
+    pub(crate) larger_tiles: bool,
 }
 
 impl Geometry {
@@ -83,6 +86,7 @@ impl Geometry {
             padding,
             dilation,
             arithmetic: Arithmetic::current(),
+            larger_tiles: false,
         })
     }
 
@@ -148,7 +152,13 @@ impl Geometry {
             padding,
             dilation: 1,
             arithmetic: Arithmetic::current(),
+            larger_tiles: false,
         })
+    }
+
+    /// For a pass that nothing follows in which rounding would grow: a backward pass, or a prediction.
+    pub(crate) fn with_larger_tiles(self, larger_tiles: bool) -> Self {
+        Self { larger_tiles, ..self }
     }
 
     /// Kernel positions of one input channel.

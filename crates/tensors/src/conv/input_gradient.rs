@@ -50,6 +50,7 @@ pub(super) fn input_gradient(geometry: &Geometry, weight: &[f32], dy: &[f32]) ->
         result_pixels: geometry.input_pixels(),
         weights: Weights { values: weight, result_stride: geometry.taps(), channel_stride: geometry.terms() },
         bias: None,
+        larger_tiles: geometry.larger_tiles,
     };
     if phases.len() < all {
         // Pixels of the other phases are read by no output pixel.

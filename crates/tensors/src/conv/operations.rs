@@ -266,7 +266,8 @@ impl CustomOp2 for InputGradient {
         dy: &CpuStorage,
         ly: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let dx = input_gradient(&self.0, slice(w, lw, self.name())?, slice(dy, ly, self.name())?);
+        let geometry = self.0.with_larger_tiles(true);
+        let dx = input_gradient(&geometry, slice(w, lw, self.name())?, slice(dy, ly, self.name())?);
         Ok((CpuStorage::F32(dx), self.0.input_shape().into()))
     }
 

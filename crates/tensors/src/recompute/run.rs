@@ -69,6 +69,11 @@ pub(crate) fn nothing_is_kept() -> bool {
     RUNS.with_borrow(|runs| matches!(runs.last(), Some(Run::First(_))))
 }
 
+/// Whether a block runs for the first or the second time.
+pub(crate) fn is_in_block() -> bool {
+    RUNS.with_borrow(|runs| !runs.is_empty())
+}
+
 /// A block's first run, and its effects.
 pub(super) fn first<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Effects)> {
     let guard = Guard::new(Run::First(Vec::new()));

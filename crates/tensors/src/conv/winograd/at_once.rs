@@ -32,6 +32,20 @@ pub(super) fn pays<F: Filter>(
         && enough_pixels(filter, phases, lanes)
 }
 
+/// As [`pays`], for the gradient for the weights, which holds the transforms of all tiles of both sides at the same time. Fewer
+/// tiles than points would be less work than their sums.
+pub(super) fn sums_pay<F: Filter>(
+    filter: F,
+    phases: &[Phase],
+    batch: usize,
+    groups: usize,
+    channels: (usize, usize),
+) -> bool {
+    let tiles = batch * count(phases);
+    let floats = F::POINTS * tiles * channels.0.max(channels.1);
+    tiles >= F::POINTS && floats <= MOST_FLOATS && pays(filter, phases, batch, groups, channels)
+}
+
 /// Whether the tiles are so few that each weight is transformed once.
 pub(super) fn in_one_group(phases: &[Phase], batch: usize) -> bool {
     batch * count(phases) <= Two::LANES

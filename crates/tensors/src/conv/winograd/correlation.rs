@@ -100,7 +100,7 @@ impl<'a> Winograd<'a> {
 fn way(correlation: &Correlation, grid: &Grid) -> Option<(Way, Vec<Phase>)> {
     let &Correlation { batch, groups, channels, results, ref reach, .. } = correlation;
     let sizes = (channels, results);
-    let four = grid.phases(reach, Four::SIDE);
+    let four = correlation.larger_tiles.then(|| grid.phases(reach, Four::SIDE)).flatten();
     if let Some(phases) = four.filter(|phases| at_once::pays(Four, phases, batch, groups, sizes)) {
         return Some((Way::FourAtOnce, phases));
     }

@@ -5,7 +5,7 @@ mod two;
 
 use std::ops::RangeInclusive;
 
-use crate::conv::lanes::Lanes;
+use crate::conv::lanes::{Lanes, MOST_LANES};
 
 pub(super) use four::Four;
 pub(super) use two::Two;
@@ -36,4 +36,10 @@ pub(super) trait Filter: Copy + Send + Sync {
 
     /// Reads products, `point` floats apart, and returns the rows of output pixels, to which it adds `bias`; `SIDE` of `SIDE` count.
     unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4];
+
+    /// Reads the gradients of output pixels, `pixel` floats apart, and writes their transforms, `point` floats apart.
+    unsafe fn gradients<L: Lanes>(from: *const f32, pixel: usize, to: *mut f32, point: usize);
+
+    /// From products, summed over the tiles, `point` floats apart, to the gradients of as many kernels as vectors have lanes at most.
+    fn kernel_gradient(sums: &[f32], point: usize) -> [[f32; MOST_LANES]; 9];
 }

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use super::{POINTS, Phase, transform};
+use super::Phase;
+use super::filter::Filter;
 use crate::conv::Geometry;
 use crate::conv::lanes::{Lanes, MOST_LANES};
 use crate::conv::parts::Parts;
+use crate::conv::portions::Portions;
 use crate::fetch::fetch;
 
 /// Most input and output channels of a task.
@@ -66,8 +68,8 @@ impl Blocks {
     }
 
     /// Floats of the sums of a block of weights.
-    pub(super) fn sums(&self) -> usize {
-        POINTS * self.inputs.0.next_multiple_of(ROWS) * self.row()
+    pub(super) fn sums<F: Filter>(&self) -> usize {
+        F::POINTS * self.inputs.0.next_multiple_of(ROWS) * self.row()
     }
 }
 
@@ -77,19 +79,19 @@ fn part(number: usize, (size, all): (usize, usize)) -> Range<usize> {
 
 /// Copies the output gradients of `lanes` neighbouring tiles, the first of which is `tile` by row and column, to
 /// (pixel of the tile, lane, output), of which `pixels` has `all` lanes and `row` outputs. What does not exist is left.
-pub(super) fn gather(
+pub(super) fn gather<F: Filter>(
     phase: &Phase,
     tile: (usize, usize),
     planes: (&[f32], usize, usize),
     (pixels, all, row): (&mut [f32], usize, usize),
     lanes: Range<usize>,
 ) {
-    for pixel in 0..4 {
-        let at = (2 * tile.0 + pixel / 2, 2 * tile.1 + pixel % 2);
+    for pixel in 0..F::SIDE * F::SIDE {
+        let at = (F::SIDE * tile.0 + pixel / F::SIDE, F::SIDE * tile.1 + pixel % F::SIDE);
         let Some(from) = phase.place(at) else { continue };
-        let count = lanes.len().min((phase.size.1 - at.1).div_ceil(2));
+        let count = lanes.len().min((phase.size.1 - at.1).div_ceil(F::SIDE));
         let to = &mut pixels[(pixel * all + lanes.start) * row..][..count * row];
-        transpose(planes, (from, 2 * phase.step), to, row);
+        transpose(planes, (from, F::SIDE * phase.step), to, row);
     }
 }
 
@@ -121,18 +123,20 @@ fn transpose(
 ///
 /// The processor must have the instructions of `L`.
 #[inline(always)]
-pub(super) unsafe fn transform_gradients<L: Lanes>(pixels: &[f32], gradients: &mut [f32], point: usize) {
-    let size = pixels.len() / 4;
-    assert!(size.is_multiple_of(L::WIDTH) && size <= point && gradients.len() >= (POINTS - 1) * point + size);
+pub(super) unsafe fn transform_gradients<L: Lanes, F: Filter>(
+    pixels: &[f32],
+    gradients: &mut [f32],
+    point: usize,
+) {
+    let size = pixels.len() / (F::SIDE * F::SIDE);
+    assert!(
+        size.is_multiple_of(L::WIDTH) && size <= point && gradients.len() >= (F::POINTS - 1) * point + size
+    );
     for at in (0..size).step_by(L::WIDTH) {
         // SAFETY: inside the slices by the assertion.
         unsafe {
-            let from = pixels.as_ptr().add(at);
-            let tile = [0, 1, 2, 3].map(|pixel| L::load(from.add(pixel * size)));
-            let to = gradients.as_mut_ptr().add(at);
-            for (index, value) in transform::gradient(tile).into_iter().enumerate() {
-                value.store(to.add(index * point));
-            }
+            let (from, to) = (pixels.as_ptr().add(at), gradients.as_mut_ptr().add(at));
+            F::gradients::<L>(from, size, to, point);
         }
     }
 }
@@ -155,16 +159,16 @@ pub(super) struct Operands<'a> {
 ///
 /// The processor must have the instructions of `L`.
 #[inline(always)]
-pub(super) unsafe fn add_products<L: Lanes>(
+pub(super) unsafe fn add_products<L: Lanes, F: Filter>(
     operands: Operands,
     count: usize,
     point: usize,
     sums: &mut [f32],
 ) {
-    let size = sums.len() / POINTS;
+    let size = sums.len() / F::POINTS;
     let sums = &mut sums[point * size..][..size];
-    for first in (0..operands.lanes).step_by(LANES) {
-        let lanes = first..(first + LANES).min(operands.lanes);
+    let parts = Portions::up_to(operands.lanes, LANES);
+    for lanes in (0..parts.count).map(|part| parts.range(part)) {
         let mut column = 0;
         while column < operands.row {
             // SAFETY: by contract.
@@ -228,23 +232,18 @@ unsafe fn columns<L: Lanes, const V: usize>(
 /// Transforms sums, (point, input, output), to the weights of a block of `inputs` and `outputs` and writes them to `dw`,
 /// where those of the group begin at `first`.
 #[inline(always)]
-pub(super) fn finish(
+pub(super) fn finish<F: Filter>(
     geometry: &Geometry,
     (inputs, outputs): (Range<usize>, Range<usize>),
     (sums, row): (&[f32], usize),
     dw: Parts,
     first: usize,
 ) {
-    let point = sums.len() / POINTS;
+    let point = sums.len() / F::POINTS;
     for start in (0..outputs.len()).step_by(MOST_LANES) {
         let lanes = MOST_LANES.min(outputs.len() - start);
         for (place, input) in inputs.clone().enumerate() {
-            let mut products = [[0.0; MOST_LANES]; POINTS];
-            for (index, products) in products.iter_mut().enumerate() {
-                let from = index * point + place * row + start;
-                products.copy_from_slice(&sums[from..from + MOST_LANES]);
-            }
-            let kernels = transform::kernel_gradient(&products);
+            let kernels = F::kernel_gradient(&sums[place * row + start..], point);
             for lane in 0..lanes {
                 let output = outputs.start + start + lane;
                 // SAFETY: no other task uses these weights.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::bands::{self, Band};
-use super::filter::{Filter, Two};
+use super::filter::{Filter, Four, Two};
 use super::kernel_sums::{Blocks, Operands, add_products, finish, gather, transform_gradients};
 use super::{Grid, POINTS, at_once, transform};
 use crate::conv::Geometry;
@@ -22,11 +22,18 @@ const TASKS: usize = 16;
 pub(in crate::conv) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32]) -> Option<Vec<f32>> {
     let &Geometry { batch, groups, inputs, outputs, .. } = geometry;
     let reach = reach(geometry);
-    let phases = Grid::of(&reach)?.phases(&reach, Two::SIDE)?;
-    if at_once::pays(Two, &phases, batch, groups, (inputs, outputs)) {
-        return Some(at_once::weight_gradient(geometry, phases, x, dy));
+    let grid = Grid::of(&reach)?;
+    let sizes = (inputs, outputs);
+    if let Some(phases) =
+        grid.phases(&reach, Four::SIDE).filter(|phases| at_once::sums_pay(Four, phases, batch, groups, sizes))
+    {
+        return Some(at_once::weight_gradient(Four, geometry, phases, x, dy));
     }
-    if !bands::pay(&phases, batch, (inputs, outputs), LEAST_CHANNELS) {
+    let phases = grid.phases(&reach, Two::SIDE)?;
+    if at_once::sums_pay(Two, &phases, batch, groups, sizes) {
+        return Some(at_once::weight_gradient(Two, geometry, phases, x, dy));
+    }
+    if !bands::pay(&phases, batch, sizes, LEAST_CHANNELS) {
         return None;
     }
     let bands: Vec<_> = phases.iter().flat_map(|phase| Band::all(phase, bands::rows(phase))).collect();
@@ -105,7 +112,10 @@ impl Task<'_> {
 
     fn scratch(&self) -> usize {
         let pixels = 4 * self.lanes() * self.blocks.row();
-        self.canvas() + POINTS * (self.input_point() + self.gradient_point()) + pixels + self.blocks.sums()
+        self.canvas()
+            + POINTS * (self.input_point() + self.gradient_point())
+            + pixels
+            + self.blocks.sums::<Two>()
     }
 }
 
@@ -128,11 +138,11 @@ impl Kernel for TaskIn<'_> {
             // task asked for.
             unsafe {
                 task.transform_inputs::<L>(unit, canvas, inputs);
-                transform_gradients::<L>(pixels, gradients, task.gradient_point());
+                transform_gradients::<L, Two>(pixels, gradients, task.gradient_point());
                 task.multiply::<L>(lanes, inputs, gradients, sums);
             }
         }
-        finish(
+        finish::<Two>(
             task.geometry,
             (task.inputs(), task.outputs()),
             (sums, task.blocks.row()),
@@ -156,7 +166,7 @@ impl Task<'_> {
             for piece in &vectors.pieces[vector.pieces.clone()] {
                 let lane = number * L::WIDTH + piece.first;
                 let tile = (rows.start + piece.row, piece.column);
-                gather(phase, tile, planes, (pixels, lanes, row), lane..lane + piece.count);
+                gather::<Two>(phase, tile, planes, (pixels, lanes, row), lane..lane + piece.count);
             }
         }
     }
@@ -206,7 +216,7 @@ impl Task<'_> {
                 lanes,
             };
             // SAFETY: by contract.
-            unsafe { add_products::<L>(operands, self.inputs().len(), point, sums) };
+            unsafe { add_products::<L, Two>(operands, self.inputs().len(), point, sums) };
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::Filter;
-use crate::conv::lanes::Lanes;
+use crate::conv::lanes::{Lanes, MOST_LANES};
 use crate::conv::winograd::{POINTS, transform};
 
 /// Tiles of 2x2 pixels: a product for each pixel and each of 4 kernel weights of 9.
@@ -38,5 +38,25 @@ impl Filter for Two {
         let [y00, y01, y10, y11] = unsafe { transform::pixels::<L>(from, point, bias) };
         let (top, bottom) = ([y00, y01, y01, y01], [y10, y11, y11, y11]);
         [top, bottom, bottom, bottom]
+    }
+
+    #[inline(always)]
+    unsafe fn gradients<L: Lanes>(from: *const f32, pixel: usize, to: *mut f32, point: usize) {
+        // SAFETY: by contract.
+        unsafe {
+            let tile = std::array::from_fn(|number| L::load(from.add(number * pixel)));
+            for (index, value) in transform::gradient(tile).into_iter().enumerate() {
+                value.store(to.add(index * point));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn kernel_gradient(sums: &[f32], point: usize) -> [[f32; MOST_LANES]; 9] {
+        let mut products = [[0.0; MOST_LANES]; POINTS];
+        for (products, sums) in products.iter_mut().zip(sums.chunks(point)) {
+            products.copy_from_slice(&sums[..MOST_LANES]);
+        }
+        transform::kernel_gradient(&products)
     }
 }
