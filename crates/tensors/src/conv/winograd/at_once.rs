@@ -1,5 +1,5 @@
-//! Small maps: the tiles of all images and phases next to each other in the lanes of vectors, so that few are empty, and
-//! each channel transformed once, into memory.
+//! Small maps, and larger ones group by group: the tiles of all images and phases next to each other in the lanes of
+//! vectors, so that few are empty, and each channel transformed once, into memory.
 
 mod correlation;
 mod tiles;

@@ -34,7 +34,8 @@ pub(super) trait Filter: Copy + Send + Sync {
     /// Transforms `N` kernels at once and hands over one point after the other.
     fn kernel<const N: usize>(self, g: &[[f32; N]; 9], to: impl FnMut(usize, &[f32; N]));
 
-    /// Reads products, `point` floats apart, and returns the rows of output pixels, to which it adds `bias`; `SIDE` of `SIDE` count.
+    /// Reads products, `point` floats apart, and returns the output pixels, to which it adds `bias`: the first `SIDE` of
+    /// the first `SIDE` rows.
     unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4];
 
     /// Reads the gradients of output pixels, `pixel` floats apart, and writes their transforms, `point` floats apart.
