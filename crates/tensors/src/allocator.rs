@@ -17,6 +17,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 /// in use at one time, and asks the system for none twice: fresh pages, which the system has to fill with zeros, cost as much as
 /// several passes over the values. Memory is given back to the system when the process ends.
 ///
+/// Blocks of zeros are the exception: they take no memory until they are written to, and what they took goes back to the system when they
+/// are freed. candle's backward pass adds the first gradient of each tensor to such a block, which it only reads.
+///
 /// Blocks below 4 MiB are the C library's, and on other systems than Linux all are.
 ///
 /// ```
@@ -85,23 +88,18 @@ fn is_large(layout: Layout) -> bool {
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_large(layout) {
-            return self.pages().take(layout.size()).map_or(std::ptr::null_mut(), |block| block.start);
+            return self.pages().take(layout.size()).unwrap_or(std::ptr::null_mut());
         }
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if !is_large(layout) {
-            // SAFETY: the caller's promise.
-            return unsafe { System.alloc_zeroed(layout) };
+        if is_large(layout) {
+            return self.pages().take_zeros(layout.size()).unwrap_or(std::ptr::null_mut());
         }
-        let Some(block) = self.pages().take(layout.size()) else { return std::ptr::null_mut() };
-        if !block.zeroed {
-            // SAFETY: the block has that many bytes.
-            unsafe { block.start.write_bytes(0, layout.size()) };
-        }
-        block.start
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -116,7 +114,9 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: the caller promises a size that makes a layout.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (is_large(layout), is_large(new)) {
-            (true, true) => self.pages().resize(block, size).unwrap_or(std::ptr::null_mut()),
+            (true, true) if !self.pages().were_zeros(block) => {
+                self.pages().resize(block, size).unwrap_or(std::ptr::null_mut())
+            }
             // SAFETY: the caller's promise.
             (false, false) => unsafe { System.realloc(block, layout, size) },
             // SAFETY: both blocks have the bytes that are copied, and the old one is freed once, if there is a new one.

@@ -12,6 +12,7 @@ use crate::cuda::{
     binary_cross_entropy::Weights,
     card::{self, Card},
 };
+use crate::filled::zeros;
 use crate::host;
 use crate::labels;
 use crate::simd::{exp, vectorised};
@@ -130,7 +131,7 @@ impl CustomOp3 for EntropyBackward {
         let logits = host::slice::<f32>(logits, logits_layout, self.name())?;
         let labels = host::slice::<u8>(labels, labels_layout, self.name())?;
         let upstream = host::slice::<f32>(gradient, gradient_layout, self.name())?[0];
-        let mut dx = vec![0f32; logits.len()];
+        let mut dx = zeros(logits.len());
         dx.par_chunks_mut(PART)
             .zip(logits.par_chunks(PART))
             .zip(labels.par_chunks(PART))

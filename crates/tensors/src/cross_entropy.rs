@@ -8,6 +8,7 @@ use crate::cuda::{
     card::{self, Card},
     pixel_classes::{Pixels, Targets},
 };
+use crate::filled::zeros;
 use crate::host;
 use crate::kept::{self, Kept, Values};
 use crate::labels;
@@ -90,8 +91,8 @@ impl CustomOp2 for CrossEntropy {
         let logits = host::slice::<f32>(logits, logits_layout, NAME)?;
         let labels = host::slice::<u8>(labels, labels_layout, NAME)?;
         let (n, c, h, w) = logits_layout.shape().dims4()?;
-        let mut losses = vec![0f32; labels.len()];
-        let mut log_sums = vec![0f32; labels.len()];
+        let mut losses = zeros(labels.len());
+        let mut log_sums = zeros(labels.len());
         Block::all(n, c, h * w)
             .into_par_iter()
             .zip(blocks::split_pixels_mut(&mut losses, h * w))
@@ -170,7 +171,7 @@ impl CustomOp3 for CrossEntropyBackward {
         let gradient = host::slice::<f32>(gradient, gradient_layout, self.name())?;
         let (n, c, h, w) = logits_layout.shape().dims4()?;
         let log_sums = kept::on_host(&self.log_sums, self.name())?;
-        let mut dx = vec![0f32; logits.len()];
+        let mut dx = zeros(logits.len());
         Block::all(n, c, h * w)
             .into_par_iter()
             .zip(blocks::split_channels_mut(&mut dx, c, h * w))

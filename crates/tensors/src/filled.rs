@@ -15,6 +15,13 @@ pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>
     values
 }
 
+/// Zeros that are about to be written to. (Those of `vec!` are for reading: with [`crate::Allocator`], each page has to be made first.)
+pub(crate) fn zeros<T: Clone + Default>(len: usize) -> Vec<T> {
+    let mut values = Vec::with_capacity(len);
+    values.resize(len, T::default());
+    values
+}
+
 /// Values as places that are written anew.
 ///
 /// # Safety

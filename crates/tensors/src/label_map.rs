@@ -8,6 +8,7 @@ use crate::cuda::{
     card::{self, Card},
     pixel_classes::Pixels,
 };
+use crate::filled::zeros;
 use crate::host;
 use crate::simd::vectorised;
 #[cfg(feature = "cuda")]
@@ -36,7 +37,7 @@ impl CustomOp1 for LabelMap {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (n, c, h, w) = sizes(layout)?;
         let logits = host::slice::<f32>(storage, layout, self.name())?;
-        let mut labels = vec![0u8; n * h * w];
+        let mut labels = zeros(n * h * w);
         let blocks = Block::all(n, c, h * w);
         let slices: Vec<&mut [u8]> =
             labels.chunks_exact_mut((h * w).max(1)).flat_map(|image| image.chunks_mut(PIXELS)).collect();

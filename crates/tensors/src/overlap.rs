@@ -13,6 +13,7 @@ use crate::cuda::{
     card::{self, Card},
     pixel_classes::Pixels,
 };
+use crate::filled::zeros;
 use crate::host;
 use crate::labels;
 use crate::simd::{exp, vectorised};
@@ -135,7 +136,7 @@ impl CustomOp3 for OverlapBackward {
         let labels = host::slice::<u8>(labels, labels_layout, self.name())?;
         let upstream = host::slice::<f32>(gradient, gradient_layout, self.name())?;
         let (n, c, h, w) = logits_layout.shape().dims4()?;
-        let mut dx = vec![0f32; logits.len()];
+        let mut dx = zeros(logits.len());
         Block::all(n, c, h * w)
             .into_par_iter()
             .zip(blocks::split_channels_mut(&mut dx, c, h * w))

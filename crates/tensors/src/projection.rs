@@ -14,6 +14,7 @@ use crate::cuda::{
     card::{self, Card},
     pixel_classes::Pixels,
 };
+use crate::filled::zeros;
 use crate::host;
 use crate::simd::{exp, vectorised};
 
@@ -186,7 +187,7 @@ impl CustomOp3 for EdgeGradient {
         let edge = host::slice::<f32>(edge, le, self.name())?;
         let gradient = host::slice::<f32>(gradient, lg, self.name())?;
         let (n, v, pixels) = layout.shape().dims3()?;
-        let mut de = vec![0f32; edge.len()];
+        let mut de = zeros(edge.len());
         Block::all(n, v, pixels)
             .into_par_iter()
             .zip(blocks::split_pixels_mut(&mut de, pixels))

@@ -7,6 +7,7 @@
 use crate::checked::Watched;
 #[cfg(feature = "cuda")]
 use crate::cuda::{self, card};
+use crate::filled::zeros;
 use crate::host;
 use crate::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -139,7 +140,7 @@ impl CustomOp1 for Separable {
         let (n, c, _, _) = layout.shape().dims4()?;
         let (height, width) = (self.rows.outputs(), self.columns.outputs());
         let (from, to) = (self.rows.inputs * self.columns.inputs, height * width);
-        let mut dst = vec![0f32; n * c * to];
+        let mut dst = zeros(n * c * to);
         dst.par_chunks_mut(to)
             .zip(src.par_chunks(from))
             .with_min_len(host::items_per_job(from.max(to)))

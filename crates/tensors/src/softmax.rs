@@ -8,6 +8,7 @@ use crate::cuda::{
     card::{self, Card},
     pixel_classes::Pixels,
 };
+use crate::filled::zeros;
 use crate::host;
 use crate::simd::{exp, vectorised};
 #[cfg(feature = "cuda")]
@@ -49,7 +50,7 @@ impl CustomOp1 for Softmax {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = host::slice::<f32>(storage, layout, NAME)?;
         let (n, c, pixels) = sizes(layout);
-        let mut y = vec![0f32; x.len()];
+        let mut y = zeros(x.len());
         Block::all(n, c, pixels)
             .into_par_iter()
             .zip(blocks::split_channels_mut(&mut y, c, pixels))
@@ -91,7 +92,7 @@ impl CustomOp2 for SoftmaxBackward {
         let y = host::slice::<f32>(y, y_layout, self.name())?;
         let gradient = host::slice::<f32>(gradient, gradient_layout, self.name())?;
         let (n, c, pixels) = sizes(y_layout);
-        let mut dx = vec![0f32; y.len()];
+        let mut dx = zeros(y.len());
         Block::all(n, c, pixels)
             .into_par_iter()
             .zip(blocks::split_channels_mut(&mut dx, c, pixels))

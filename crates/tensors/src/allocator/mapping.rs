@@ -9,6 +9,9 @@ use libc::{
 
 const FLAGS: libc::c_int = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
+/// Of the pages that a process gets without having to ask for their size.
+const LARGEST_PAGE: usize = 2 << 20;
+
 /// A range of so many bytes somewhere, all zero; the system adds its pages when they are written to.
 pub(super) fn reserve(bytes: usize) -> Option<usize> {
     // SAFETY: without an address the system chooses one where nothing lies.
@@ -23,14 +26,41 @@ pub(super) fn populate(start: usize, bytes: usize) {
     unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_POPULATE_WRITE) };
 }
 
+/// A range as [`reserve`]s, of which reading takes no memory: the system shows one page of zeros, the largest it has, in all places that
+/// nobody has written to.
+pub(super) fn zeros(bytes: usize) -> Option<usize> {
+    let bytes = bytes.checked_next_multiple_of(LARGEST_PAGE)?;
+    let reserved = reserve(bytes.checked_add(LARGEST_PAGE)?)?;
+    let start = reserved.next_multiple_of(LARGEST_PAGE);
+    // SAFETY: both ends are of the range and hold nothing; the advice changes no value.
+    unsafe {
+        release(reserved, start - reserved);
+        release(start + bytes, LARGEST_PAGE - (start - reserved));
+        libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_HUGEPAGE);
+    }
+    Some(start)
+}
+
+/// Gives the range of so many [`zeros`] back to the system.
+///
+/// # Safety
+///
+/// As [`release`].
+pub(super) unsafe fn release_zeros(start: usize, bytes: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { release(start, bytes.next_multiple_of(LARGEST_PAGE)) };
+}
+
 /// Gives a range and its pages back to the system.
 ///
 /// # Safety
 ///
 /// The range came from [`reserve`], and nobody uses it any more.
 pub(super) unsafe fn release(start: usize, bytes: usize) {
-    // SAFETY: the caller's promise. A failure leaves the range mapped, which only costs memory.
-    unsafe { libc::munmap(start as *mut libc::c_void, bytes) };
+    if bytes > 0 {
+        // SAFETY: the caller's promise. A failure leaves the range mapped, which only costs memory.
+        unsafe { libc::munmap(start as *mut libc::c_void, bytes) };
+    }
 }
 
 /// Moves the pages of one range to the place of another, with what is written on them; the range they leave is no longer mapped.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::mapping::{move_pages, populate, release, reserve};
+use super::mapping::{self, move_pages, populate, release, release_zeros, reserve};
 
 /// Blocks are multiples of this many bytes: of the largest page of the systems there are.
 const GRAIN: usize = 64 << 10;
@@ -22,13 +22,8 @@ pub(super) struct Pages {
     used: BTreeMap<usize, Range>,
     /// No two of them touch.
     free: BTreeMap<usize, Range>,
-}
-
-/// A block that was given out.
-pub(super) struct Block {
-    pub(super) start: *mut u8,
-    /// Whether it holds zeros alone.
-    pub(super) zeroed: bool,
+    /// The bytes of blocks that were asked for as zeros. Their pages, if any, are not kept.
+    zeros: BTreeMap<usize, usize>,
 }
 
 /// Neighbouring parts of the address space, each within one of the system's mappings: their lengths in bytes.
@@ -60,26 +55,41 @@ impl Range {
 
 impl Pages {
     pub(super) const fn new() -> Self {
-        Self { used: BTreeMap::new(), free: BTreeMap::new() }
+        Self { used: BTreeMap::new(), free: BTreeMap::new(), zeros: BTreeMap::new() }
     }
 
     /// A block of at least so many bytes. None if the system has no more.
-    pub(super) fn take(&mut self, bytes: usize) -> Option<Block> {
+    pub(super) fn take(&mut self, bytes: usize) -> Option<*mut u8> {
         let bytes = bytes.checked_next_multiple_of(GRAIN)?;
         if let Some(start) = self.smallest_that_holds(bytes) {
             let (range, rest) = self.free.remove(&start)?.split(bytes);
             self.insert_free(start + bytes, rest);
             self.used.insert(start, range);
-            return Some(Block { start: start as *mut u8, zeroed: false });
+            return Some(start as *mut u8);
         }
-        let zeroed = self.free.is_empty();
-        let start = self.gather((0, Range::default()), bytes)?;
-        Some(Block { start: start as *mut u8, zeroed })
+        self.gather((0, Range::default()), bytes).map(|start| start as *mut u8)
     }
 
-    /// Keeps the pages of a block for others.
+    /// A block of at least so many bytes, all zero. None if the system has no more.
+    pub(super) fn take_zeros(&mut self, bytes: usize) -> Option<*mut u8> {
+        let start = mapping::zeros(bytes)?;
+        self.zeros.insert(start, bytes);
+        Some(start as *mut u8)
+    }
+
+    /// Whether it was [taken as zeros](Self::take_zeros).
+    pub(super) fn were_zeros(&self, block: *mut u8) -> bool {
+        self.zeros.contains_key(&(block as usize))
+    }
+
+    /// Keeps the pages of a block for others, except where it was zeros.
     pub(super) fn give_back(&mut self, block: *mut u8) {
         let start = block as usize;
+        if let Some(bytes) = self.zeros.remove(&start) {
+            // SAFETY: the block was made there, and its user has just given it back.
+            unsafe { release_zeros(start, bytes) };
+            return;
+        }
         if let Some(range) = self.used.remove(&start) {
             self.insert_free(start, range);
         }
@@ -184,7 +194,7 @@ impl Pages {
 
 #[cfg(test)]
 impl Pages {
-    /// Bytes of address space, in use and free.
+    /// Bytes of address space, in use and free, without zeros.
     pub(super) fn held(&self) -> (usize, usize) {
         let bytes = |ranges: &BTreeMap<usize, Range>| ranges.values().map(Range::bytes).sum();
         (bytes(&self.used), bytes(&self.free))
@@ -192,10 +202,12 @@ impl Pages {
 
     /// Whether no two ranges overlap.
     pub(super) fn are_apart(&self) -> bool {
-        let all: BTreeMap<_, _> = self.used.iter().chain(&self.free).collect();
-        let ends = all.iter().map(|(start, range)| *start + range.bytes());
-        all.len() == self.used.len() + self.free.len()
-            && ends.zip(all.keys().skip(1)).all(|(end, next)| end <= **next)
+        let ranges = self.used.iter().chain(&self.free).map(|(start, range)| (*start, range.bytes()));
+        let all: BTreeMap<_, _> =
+            ranges.chain(self.zeros.iter().map(|(start, bytes)| (*start, *bytes))).collect();
+        let ends = all.iter().map(|(start, bytes)| start + bytes);
+        all.len() == self.used.len() + self.free.len() + self.zeros.len()
+            && ends.zip(all.keys().skip(1)).all(|(end, next)| end <= *next)
     }
 
     /// Parts in all.

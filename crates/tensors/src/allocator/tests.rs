@@ -99,14 +99,36 @@ fn a_larger_block_is_made_of_smaller_ones_that_were_freed() {
         for block in small.iter().step_by(2) {
             allocator.dealloc(*block, layout(4 * MIB));
         }
-        let large = allocator.alloc_zeroed(layout(16 * MIB));
-        assert!(is_marked(large, 16 * MIB, 0));
+        let large = allocator.alloc(layout(16 * MIB));
         assert_eq!(allocator.pages().held(), (32 * MIB, 0));
         for (value, block) in (2..).step_by(2).zip(small.iter().skip(1).step_by(2)) {
             assert!(is_marked(*block, 4 * MIB, value));
             allocator.dealloc(*block, layout(4 * MIB));
         }
         allocator.dealloc(large, layout(16 * MIB));
+    }
+}
+
+#[test]
+fn zeros_are_the_systems_before_and_after() {
+    let allocator = Allocator::new();
+    // SAFETY: layouts of some size; each block is freed once, with its layout.
+    unsafe {
+        let free = allocator.alloc(layout(6 * MIB));
+        mark(free, 6 * MIB, 1);
+        allocator.dealloc(free, layout(6 * MIB));
+        let zeros = allocator.alloc_zeroed(layout(5 * MIB + 1));
+        assert!(is_marked(zeros, 5 * MIB + 1, 0));
+        assert_eq!(allocator.pages().held(), (0, 6 * MIB));
+        mark(zeros, 5 * MIB + 1, 2);
+        let grown = allocator.realloc(zeros, layout(5 * MIB + 1), 6 * MIB);
+        assert!(is_marked(grown, 5 * MIB + 1, 2));
+        assert_eq!(allocator.pages().held(), (6 * MIB, 0));
+        allocator.dealloc(grown, layout(6 * MIB));
+        let zeros = allocator.alloc_zeroed(layout(5 * MIB));
+        assert!(is_marked(zeros, 5 * MIB, 0));
+        allocator.dealloc(zeros, layout(5 * MIB));
+        assert_eq!(allocator.pages().held(), (0, 6 * MIB));
     }
 }
 

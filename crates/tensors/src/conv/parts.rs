@@ -5,6 +5,8 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use crate::filled::zeros;
+
 /// Floats that are worth a task.
 const PARALLEL: usize = 1 << 14;
 
@@ -23,7 +25,7 @@ pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(Parts)) -> Vec<f32> {
 
 /// As `filled`, but set to zero before `fill`, which may then leave elements out or add to them.
 pub(super) fn zeroed(len: usize, fill: impl FnOnce(Parts)) -> Vec<f32> {
-    let mut values = vec![0.0; len];
+    let mut values = zeros(len);
     fill(Parts { start: values.as_mut_ptr(), len });
     values
 }

@@ -7,6 +7,7 @@ use super::adaptive_windows;
 use super::scatter::pooled_on_card;
 use super::scatter::{Scatter, Sources};
 use crate::checked::Watched;
+use crate::filled::zeros;
 use crate::host;
 use crate::kept::Values;
 #[cfg(feature = "cuda")]
@@ -52,8 +53,8 @@ impl CustomOp1 for AdaptiveMaxPool {
         let src = host::slice::<f32>(storage, layout, NAME)?;
         let (n, c, h, w) = layout.shape().dims4()?;
         let (rows, columns) = self.output;
-        let mut best = vec![0f32; n * c * rows * columns];
-        let mut sources = vec![0u32; best.len()];
+        let mut best = zeros(n * c * rows * columns);
+        let mut sources = zeros(best.len());
         best.par_chunks_mut(rows * columns)
             .zip(sources.par_chunks_mut(rows * columns))
             .zip(src.par_chunks(h * w))

@@ -5,6 +5,7 @@ use super::PoolConfig;
 use super::scatter::pooled_on_card;
 use super::scatter::{Scatter, Sources};
 use crate::checked::Watched;
+use crate::filled::zeros;
 use crate::host;
 use crate::kept::Values;
 use crate::simd::vectorised;
@@ -79,8 +80,8 @@ impl CustomOp1 for MaxPool {
         let src = host::slice::<f32>(storage, layout, NAME)?;
         let (n, c, _, _) = layout.shape().dims4()?;
         let plane = &self.plane;
-        let mut best = vec![0f32; n * c * plane.outputs()];
-        let mut sources = vec![0u32; best.len()];
+        let mut best = zeros(n * c * plane.outputs());
+        let mut sources = zeros(best.len());
         best.par_chunks_mut(plane.outputs())
             .zip(sources.par_chunks_mut(plane.outputs()))
             .zip(src.par_chunks(plane.inputs()))

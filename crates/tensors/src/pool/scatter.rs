@@ -6,6 +6,7 @@ use crate::cuda::{
     card::{self, Card},
     max_pool::Windows,
 };
+use crate::filled::zeros;
 use crate::host;
 use crate::kept::{self, Kept};
 #[cfg(feature = "cuda")]
@@ -36,7 +37,7 @@ impl CustomOp1 for Scatter {
         let (n, c, height, width) = layout.shape().dims4()?;
         let ((h, w), outputs) = (self.input, height * width);
         let sources = kept::on_host(&self.sources, self.name)?;
-        let mut dst = vec![0f32; n * c * h * w];
+        let mut dst = zeros(n * c * h * w);
         dst.par_chunks_mut(h * w)
             .zip(gradient.par_chunks(outputs).zip(sources.par_chunks(outputs)))
             .with_min_len(host::items_per_job(h * w))

@@ -13,6 +13,7 @@ use crate::conv::winograd::filter::Filter;
 use crate::conv::winograd::kernel_sums::{
     Blocks, Operands, add_products, finish, gather, transform_gradients,
 };
+use crate::filled::zeros;
 
 /// The gradient for the weights, given the one for the output.
 pub(in crate::conv::winograd) fn weight_gradient<F: Filter>(
@@ -54,7 +55,7 @@ impl Gradients {
     fn new<F: Filter>(geometry: &Geometry, tiles: &Tiles, blocks: Blocks, dy: &[f32]) -> Self {
         let size = tiles.lanes * blocks.row();
         let point = ((size / MOST_LANES) | 1) * MOST_LANES;
-        let mut values = vec![0.0; blocks.output_count() * F::POINTS * point];
+        let mut values = zeros(blocks.output_count() * F::POINTS * point);
         values.par_chunks_mut(F::POINTS * point).enumerate().for_each(|(block, gradients)| {
             with_scratch(F::SIDE * F::SIDE * size, |pixels| {
                 gather_block::<F>(geometry, tiles, blocks, block, dy, pixels);

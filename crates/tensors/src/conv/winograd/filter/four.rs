@@ -36,8 +36,8 @@ impl Filter for Four {
             let mut rows = [[L::splat(0.0); SIDE]; SIDE];
             for column in 0..SIDE {
                 let pixels = std::array::from_fn(|row| L::load(from.add(offsets[row * SIDE + column])));
-                for (row, value) in input(pixels).into_iter().enumerate() {
-                    rows[row][column] = value;
+                for (row, value) in rows.iter_mut().zip(input(pixels)) {
+                    row[column] = value;
                 }
             }
             for (row, values) in rows.into_iter().enumerate() {
@@ -53,7 +53,7 @@ impl Filter for Four {
         let columns: [[[f32; N]; SIDE]; 3] =
             std::array::from_fn(|column| kernel([&g[column], &g[3 + column], &g[6 + column]]));
         for row in 0..SIDE {
-            let values = kernel([&columns[0][row], &columns[1][row], &columns[2][row]]);
+            let values = kernel(columns.each_ref().map(|column| &column[row]));
             values.iter().enumerate().for_each(|(column, values)| to(row * SIDE + column, values));
         }
     }
@@ -65,8 +65,8 @@ impl Filter for Four {
             let mut rows = [[L::splat(0.0); SIDE]; 4];
             for column in 0..SIDE {
                 let products = std::array::from_fn(|row| L::load(from.add((row * SIDE + column) * point)));
-                for (row, value) in output(products).into_iter().enumerate() {
-                    rows[row][column] = value;
+                for (row, value) in rows.iter_mut().zip(output(products)) {
+                    row[column] = value;
                 }
             }
             let bias = L::splat(bias);
@@ -87,8 +87,8 @@ impl Filter for Four {
             let mut rows = [[L::splat(0.0); 4]; SIDE];
             for column in 0..4 {
                 let pixels = std::array::from_fn(|row| L::load(from.add((4 * row + column) * pixel)));
-                for (row, value) in gradient(pixels).into_iter().enumerate() {
-                    rows[row][column] = value;
+                for (row, value) in rows.iter_mut().zip(gradient(pixels)) {
+                    row[column] = value;
                 }
             }
             for (row, values) in rows.into_iter().enumerate() {
