@@ -13,7 +13,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 ///
 /// A heap that keeps freed blocks in their places holds more than its user ever does at once: a block that is a little too small for
 /// the next tensor lies there unused. This one takes the pages of several such blocks, moves them side by side in the address space
-/// (`mremap`, without a copy), and adds what is missing. The process therefore never holds more pages for its large blocks than it had
+/// (`mremap`, without a copy), and adds what is missing. Large pages (`madvise`, 2 MiB) stay whole on the way, to whose multiples blocks are
+/// rounded. The process therefore never holds more pages for its large blocks than it had
 /// in use at one time, and asks the system for none twice: fresh pages, which the system has to fill with zeros, cost as much as
 /// several passes over the values. Memory is given back to the system when the process ends.
 ///
@@ -46,7 +47,7 @@ impl Allocator {
     pub const fn new() -> Self {
         Self {
             #[cfg(target_os = "linux")]
-            pages: std::sync::Mutex::new(pages::Pages::new()),
+            pages: std::sync::Mutex::new(pages::Pages::new(MANY)),
         }
     }
 }
@@ -69,6 +70,10 @@ unsafe impl GlobalAlloc for Allocator {
 #[cfg(target_os = "linux")]
 const LARGE: usize = 4 << 20;
 
+/// Separate parts of the address space from which on free ones are given back to the system, which has a limit for mappings (65,530).
+#[cfg(target_os = "linux")]
+const MANY: usize = 8192;
+
 #[cfg(target_os = "linux")]
 impl Allocator {
     /// What is allocated while the lock is held is far smaller than [`LARGE`], so that it is never asked for twice.
@@ -79,7 +84,7 @@ impl Allocator {
 
 #[cfg(target_os = "linux")]
 fn is_large(layout: Layout) -> bool {
-    layout.size() >= LARGE && layout.align() <= pages::GRAIN_ALIGNMENT
+    layout.size() >= LARGE && layout.align() <= pages::GRAIN
 }
 
 #[cfg(target_os = "linux")]

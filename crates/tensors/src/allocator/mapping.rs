@@ -9,14 +9,27 @@ use libc::{
 
 const FLAGS: libc::c_int = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-/// Of the pages that a process gets without having to ask for their size.
-const LARGEST_PAGE: usize = 2 << 20;
+/// Bytes of the large pages of most processors, and a multiple of the small ones' of all. The processor finds far fewer of them far faster.
+pub(super) const LARGE_PAGE: usize = 2 << 20;
 
-/// A range of so many bytes somewhere, all zero; the system adds its pages when they are written to.
+/// A range of so many bytes, a multiple of [`LARGE_PAGE`], all zero: the system adds its pages, large ones if it has any, when they are
+/// written to, and shows the same page of zeros everywhere until then.
 pub(super) fn reserve(bytes: usize) -> Option<usize> {
+    let size = bytes.checked_add(LARGE_PAGE)?;
     // SAFETY: without an address the system chooses one where nothing lies.
-    let start = unsafe { libc::mmap(null_mut(), bytes, PROT_READ | PROT_WRITE, FLAGS, -1, 0) };
-    (start != MAP_FAILED).then_some(start as usize)
+    let reserved = unsafe { libc::mmap(null_mut(), size, PROT_READ | PROT_WRITE, FLAGS, -1, 0) };
+    if reserved == MAP_FAILED {
+        return None;
+    }
+    let reserved = reserved as usize;
+    let start = reserved.next_multiple_of(LARGE_PAGE);
+    // SAFETY: both ends are of the range and hold nothing; the advice changes no value.
+    unsafe {
+        release(reserved, start - reserved);
+        release(start + bytes, LARGE_PAGE - (start - reserved));
+        libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_HUGEPAGE);
+    }
+    Some(start)
 }
 
 /// Adds the pages of a range at once, which costs less than one after the other when they are first written to. An older system
@@ -24,31 +37,6 @@ pub(super) fn reserve(bytes: usize) -> Option<usize> {
 pub(super) fn populate(start: usize, bytes: usize) {
     // SAFETY: the range was reserved, and the advice changes no value in it.
     unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_POPULATE_WRITE) };
-}
-
-/// A range as [`reserve`]s, of which reading takes no memory: the system shows one page of zeros, the largest it has, in all places that
-/// nobody has written to.
-pub(super) fn zeros(bytes: usize) -> Option<usize> {
-    let bytes = bytes.checked_next_multiple_of(LARGEST_PAGE)?;
-    let reserved = reserve(bytes.checked_add(LARGEST_PAGE)?)?;
-    let start = reserved.next_multiple_of(LARGEST_PAGE);
-    // SAFETY: both ends are of the range and hold nothing; the advice changes no value.
-    unsafe {
-        release(reserved, start - reserved);
-        release(start + bytes, LARGEST_PAGE - (start - reserved));
-        libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_HUGEPAGE);
-    }
-    Some(start)
-}
-
-/// Gives the range of so many [`zeros`] back to the system.
-///
-/// # Safety
-///
-/// As [`release`].
-pub(super) unsafe fn release_zeros(start: usize, bytes: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { release(start, bytes.next_multiple_of(LARGEST_PAGE)) };
 }
 
 /// Gives a range and its pages back to the system.

@@ -2,16 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::mapping::{self, move_pages, populate, release, release_zeros, reserve};
+use super::mapping::{LARGE_PAGE, move_pages, populate, release, reserve};
 
-/// Blocks are multiples of this many bytes: of the largest page of the systems there are.
-const GRAIN: usize = 64 << 10;
-
-/// Every range begins at a page of at least this size.
-pub(super) const GRAIN_ALIGNMENT: usize = 4096;
-
-/// Parts of ranges in all, from which on free ones are given back to the system, which has a limit for mappings (65,530).
-const MANY: usize = 8192;
+/// Blocks begin at multiples of this many bytes and have as many, so that moving large pages does not split them.
+pub(super) const GRAIN: usize = LARGE_PAGE;
 
 /// Fresh bytes up to which a block is sure enough to be written to all over: a tensor is, a buffer of many gigabytes may not be.
 const POPULATED: usize = 256 << 20;
@@ -24,6 +18,8 @@ pub(super) struct Pages {
     free: BTreeMap<usize, Range>,
     /// The bytes of blocks that were asked for as zeros. Their pages, if any, are not kept.
     zeros: BTreeMap<usize, usize>,
+    /// Parts of ranges in all, from which on free ones are given back to the system.
+    many: usize,
 }
 
 /// Neighbouring parts of the address space, each within one of the system's mappings: their lengths in bytes.
@@ -54,8 +50,8 @@ impl Range {
 }
 
 impl Pages {
-    pub(super) const fn new() -> Self {
-        Self { used: BTreeMap::new(), free: BTreeMap::new(), zeros: BTreeMap::new() }
+    pub(super) const fn new(many: usize) -> Self {
+        Self { used: BTreeMap::new(), free: BTreeMap::new(), zeros: BTreeMap::new(), many }
     }
 
     /// A block of at least so many bytes. None if the system has no more.
@@ -72,7 +68,8 @@ impl Pages {
 
     /// A block of at least so many bytes, all zero. None if the system has no more.
     pub(super) fn take_zeros(&mut self, bytes: usize) -> Option<*mut u8> {
-        let start = mapping::zeros(bytes)?;
+        let bytes = bytes.checked_next_multiple_of(GRAIN)?;
+        let start = reserve(bytes)?;
         self.zeros.insert(start, bytes);
         Some(start as *mut u8)
     }
@@ -87,13 +84,13 @@ impl Pages {
         let start = block as usize;
         if let Some(bytes) = self.zeros.remove(&start) {
             // SAFETY: the block was made there, and its user has just given it back.
-            unsafe { release_zeros(start, bytes) };
+            unsafe { release(start, bytes) };
             return;
         }
         if let Some(range) = self.used.remove(&start) {
             self.insert_free(start, range);
         }
-        if self.parts() > MANY {
+        if self.parts() > self.many {
             self.release_free();
         }
     }
