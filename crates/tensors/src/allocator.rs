@@ -13,8 +13,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 ///
 /// A heap that keeps freed blocks in their places holds more than its user ever does at once: a block that is a little too small for
 /// the next tensor lies there unused. This one takes the pages of several such blocks, moves them side by side in the address space
-/// (`mremap`, without a copy), and adds what is missing. Large pages (`madvise`, 2 MiB) stay whole on the way, to whose multiples blocks are
-/// rounded. The process therefore never holds more pages for its large blocks than it had
+/// (`mremap`, without a copy), and adds what is missing. Where they can be, its pages are
+/// large ones (`madvise`, 2 MiB). The process therefore never holds more pages for its large blocks than it had
 /// in use at one time, and asks the system for none twice: fresh pages, which the system has to fill with zeros, cost as much as
 /// several passes over the values. Memory is given back to the system when the process ends.
 ///

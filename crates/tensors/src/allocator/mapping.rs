@@ -12,8 +12,8 @@ const FLAGS: libc::c_int = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 /// Bytes of the large pages of most processors, and a multiple of the small ones' of all. The processor finds far fewer of them far faster.
 pub(super) const LARGE_PAGE: usize = 2 << 20;
 
-/// A range of so many bytes, a multiple of [`LARGE_PAGE`], all zero: the system adds its pages, large ones if it has any, when they are
-/// written to, and shows the same page of zeros everywhere until then.
+/// A range of so many bytes, whole pages, all zero, from a multiple of [`LARGE_PAGE`] on: the system adds its pages, large ones if it
+/// has any, when they are written to, and shows the same page of zeros everywhere until then.
 pub(super) fn reserve(bytes: usize) -> Option<usize> {
     let size = bytes.checked_add(LARGE_PAGE)?;
     // SAFETY: without an address the system chooses one where nothing lies.

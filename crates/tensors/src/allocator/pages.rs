@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::mapping::{LARGE_PAGE, move_pages, populate, release, reserve};
 
-/// Blocks begin at multiples of this many bytes and have as many, so that moving large pages does not split them.
-pub(super) const GRAIN: usize = LARGE_PAGE;
+/// Blocks begin at multiples of this many bytes.
+pub(super) const GRAIN: usize = 256 << 10;
 
 /// Fresh bytes up to which a block is sure enough to be written to all over: a tensor is, a buffer of many gigabytes may not be.
 const POPULATED: usize = 256 << 20;
@@ -49,6 +49,11 @@ impl Range {
     }
 }
 
+/// The bytes of a block for so many, at most a sixteenth more: from 32 MiB on whole large pages, since moving parts of one splits it.
+fn rounded(bytes: usize) -> Option<usize> {
+    bytes.checked_next_multiple_of((bytes / 32).next_power_of_two().clamp(GRAIN, LARGE_PAGE))
+}
+
 impl Pages {
     pub(super) const fn new(many: usize) -> Self {
         Self { used: BTreeMap::new(), free: BTreeMap::new(), zeros: BTreeMap::new(), many }
@@ -56,7 +61,7 @@ impl Pages {
 
     /// A block of at least so many bytes. None if the system has no more.
     pub(super) fn take(&mut self, bytes: usize) -> Option<*mut u8> {
-        let bytes = bytes.checked_next_multiple_of(GRAIN)?;
+        let bytes = rounded(bytes)?;
         if let Some(start) = self.smallest_that_holds(bytes) {
             let (range, rest) = self.free.remove(&start)?.split(bytes);
             self.insert_free(start + bytes, rest);
@@ -68,7 +73,7 @@ impl Pages {
 
     /// A block of at least so many bytes, all zero. None if the system has no more.
     pub(super) fn take_zeros(&mut self, bytes: usize) -> Option<*mut u8> {
-        let bytes = bytes.checked_next_multiple_of(GRAIN)?;
+        let bytes = bytes.checked_next_multiple_of(LARGE_PAGE)?;
         let start = reserve(bytes)?;
         self.zeros.insert(start, bytes);
         Some(start as *mut u8)
@@ -99,7 +104,7 @@ impl Pages {
     /// system has no room for it. (Should it refuse even to map a page in the place of another, the old block's values are lost; every
     /// caller ends then.)
     pub(super) fn resize(&mut self, block: *mut u8, bytes: usize) -> Option<*mut u8> {
-        let (start, bytes) = (block as usize, bytes.checked_next_multiple_of(GRAIN)?);
+        let (start, bytes) = (block as usize, rounded(bytes)?);
         if self.used.get(&start)?.bytes() < bytes {
             let range = self.used.remove(&start)?;
             let Some(target) = reserve(bytes) else {
