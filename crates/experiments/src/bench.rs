@@ -21,6 +21,7 @@ use crate::cli::BenchArguments;
 use crate::device::DeviceName;
 use case::Case;
 use limits::Limits;
+use timing::Plan;
 
 /// `bench`: one JSON line a case, or a table.
 pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
@@ -60,18 +61,19 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
 
 /// What a process does that another one started for its figures.
 fn here(arguments: &BenchArguments) -> Result<()> {
-    if arguments.limits {
+    if arguments.limits && arguments.case.is_empty() {
         println!("{}", serde_json::to_string(&Limits::measure(arguments.seconds)?)?);
         return Ok(());
     }
     let all = [Case::published(), Case::full(), Case::crf(), Case::growing()].concat();
     let device = arguments.device.open()?;
     let precision = if arguments.amp { Precision::Bf16 } else { Precision::F32 };
+    let plan = Plan { seconds: arguments.seconds, limit: arguments.limits };
     let print = |case: &Case| -> Result<()> {
         if arguments.profile {
             println!("{}", case.profile(arguments.seconds, &device)?);
         } else {
-            let measurement = case.measure(arguments.seconds, &device)?;
+            let measurement = case.measure(plan, &device)?;
             println!("{}", measurement.on_card(peak_memory_of(&device)?).to_json()?);
         }
         Ok(())

@@ -306,7 +306,7 @@ pub(crate) struct BenchArguments {
     /// A Python interpreter with PyTorch: measures it in turn with ours and prints ratios
     #[arg(long, value_name = "PYTHON")]
     pub(crate) peer: Option<PathBuf>,
-    /// How often each case is measured on either side, with a peer
+    /// How often each case is measured: on either side in turn with a peer, each size in turn for --growth
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) rounds: u16,
     /// Hold single operations against what this machine's arithmetic and memory can do at most

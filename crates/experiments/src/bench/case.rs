@@ -7,7 +7,7 @@ use super::convolution::{self, Convolution};
 use super::dense_crf;
 use super::network::{self, Job, Network};
 use super::profile::Profile;
-use super::timing::{Measurement, measure};
+use super::timing::{Measurement, Plan, measure};
 
 /// One timed piece of work.
 #[derive(Debug, Clone)]
@@ -149,22 +149,22 @@ impl Case {
         }
     }
 
-    /// Times the case in this process, for about `seconds`.
-    pub(super) fn measure(&self, seconds: f64, device: &Device) -> Result<Measurement> {
+    /// Times the case in this process.
+    pub(super) fn measure(&self, plan: Plan, device: &Device) -> Result<Measurement> {
         match self.work {
-            Work::Train(network, size) => self.time(network::train(network, size, device)?, seconds),
-            Work::Infer(network, size) => self.time(network::infer(network, size, device)?, seconds),
-            Work::Forward(convolution) => convolution.forward(&self.name, seconds, device),
-            Work::Backward(convolution) => convolution.backward(&self.name, seconds, device),
-            Work::Matmul => convolution::matmul(&self.name, seconds, device),
-            Work::DenseCrf(size) => dense_crf::time(&self.name, size, seconds, device),
+            Work::Train(network, size) => self.time(network::train(network, size, device)?, plan),
+            Work::Infer(network, size) => self.time(network::infer(network, size, device)?, plan),
+            Work::Forward(convolution) => convolution.forward(&self.name, plan, device),
+            Work::Backward(convolution) => convolution.backward(&self.name, plan, device),
+            Work::Matmul => convolution::matmul(&self.name, plan, device),
+            Work::DenseCrf(size) => dense_crf::time(&self.name, size, plan, device),
         }
     }
 }
 
 impl Case {
-    fn time(&self, job: Job<impl FnMut() -> candle_core::Result<()>>, seconds: f64) -> Result<Measurement> {
-        measure(&self.name, &job.shape, Some(job.needs), seconds, job.work)
+    fn time(&self, job: Job<impl FnMut() -> candle_core::Result<()>>, plan: Plan) -> Result<Measurement> {
+        measure(&self.name, &job.shape, Some(job.needs), plan, job.work)
     }
 
     /// The operations of a training step or a prediction, for about `seconds`.
@@ -228,11 +228,12 @@ mod tests {
     #[test]
     fn an_operation_is_measured() {
         let case = &matching(&["op/conv3x3_16_64@127/forward".to_owned()], Case::operations()).unwrap()[0];
-        let measurement = case.measure(0.0, &Device::Cpu).unwrap();
+        let measurement = case.measure(Plan { seconds: 0.0, limit: true }, &Device::Cpu).unwrap();
         assert_eq!(measurement.case, case.name);
         assert_eq!(measurement.runs, 3);
         assert!(measurement.median_ms >= measurement.min_ms && measurement.min_ms > 0.0);
         assert!(measurement.peak_mib > 0 && measurement.gflops.is_some() && measurement.gb_per_s.is_some());
+        assert!(measurement.limit_gflops.unwrap() > 0.0);
     }
 
     #[test]

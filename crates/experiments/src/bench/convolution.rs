@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use sconce_tensors::testing::hashed_signed;
 use sconce_tensors::{Conv2dConfig, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 
-use super::timing::{Measurement, Needs, measure};
+use super::timing::{Measurement, Needs, Plan, measure};
 
 /// A convolution of square images with a square kernel.
 #[derive(Debug, Clone, Copy)]
@@ -62,17 +62,17 @@ impl Convolution {
         Needs { multiply_adds, bytes: Some(4.0 * (x + weight + y) as f64) }
     }
 
-    pub(super) fn forward(&self, case: &str, seconds: f64, device: &Device) -> Result<Measurement> {
+    pub(super) fn forward(&self, case: &str, plan: Plan, device: &Device) -> Result<Measurement> {
         let (x, weight) = self.arguments(device)?;
         let work = || {
             conv2d(&x, &weight, None, self.config())?;
             device.synchronize()
         };
-        measure(case, x.dims(), Some(self.needs()), seconds, work)
+        measure(case, x.dims(), Some(self.needs()), plan, work)
     }
 
     /// The forward pass and both gradients.
-    pub(super) fn backward(&self, case: &str, seconds: f64, device: &Device) -> Result<Measurement> {
+    pub(super) fn backward(&self, case: &str, plan: Plan, device: &Device) -> Result<Measurement> {
         let (x, weight) = self.arguments(device)?;
         let dy = conv2d(&x, &weight, None, self.config())?.ones_like()?;
         let work = || {
@@ -81,18 +81,18 @@ impl Convolution {
             conv2d_weight_gradient(&x, &dy, (self.kernel, self.kernel), self.config())?;
             device.synchronize()
         };
-        measure(case, x.dims(), Some(3.0 * self.needs()), seconds, work)
+        measure(case, x.dims(), Some(3.0 * self.needs()), plan, work)
     }
 }
 
-pub(super) fn matmul(case: &str, seconds: f64, device: &Device) -> Result<Measurement> {
+pub(super) fn matmul(case: &str, plan: Plan, device: &Device) -> Result<Measurement> {
     const SIZE: usize = 2048;
     let matrix = hashed_signed("matrix", (SIZE, SIZE), 1.0).to_device(device)?;
     let needs = Needs {
         multiply_adds: (SIZE * SIZE * SIZE) as f64,
         bytes: Some((2 * SIZE * SIZE * size_of::<f32>()) as f64),
     };
-    measure(case, matrix.dims(), Some(needs), seconds, || {
+    measure(case, matrix.dims(), Some(needs), plan, || {
         matrix.matmul(&matrix)?;
         device.synchronize()
     })

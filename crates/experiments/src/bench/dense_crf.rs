@@ -5,7 +5,7 @@ use candle_core::Device;
 use sconce_crf::{Bilateral, Error, Gaussian, Unary};
 use sconce_tensors::testing::hashed_uniform;
 
-use super::timing::{Measurement, measure};
+use super::timing::{Measurement, Plan, measure};
 use crate::dense_crf::Kernels;
 
 /// Width, height and classes.
@@ -17,7 +17,7 @@ const ITERATIONS: usize = 5;
 pub(super) fn time(
     case: &str,
     [width, height, classes]: [usize; 3],
-    seconds: f64,
+    plan: Plan,
     device: &Device,
 ) -> Result<Measurement> {
     let (rgb, energies) = scene(width, height, classes)?;
@@ -28,7 +28,7 @@ pub(super) fn time(
         kernels.infer((width, height), classes, &rgb, &unary, ITERATIONS, device)?;
         Ok(())
     };
-    measure(case, &[height, width, classes], None, seconds, infer)
+    measure(case, &[height, width, classes], None, plan, infer)
 }
 
 /// Twenty regions, each with a colour and a class, noise on both: the image, and energies of (classes, height, width).

@@ -5,12 +5,13 @@ use sconce_runs::{Table, available_memory};
 
 use super::Case;
 use super::process;
+use super::timing::{Measurement, median};
 use crate::cli::BenchArguments;
 
 /// Part of the available memory that a case may be expected to need.
 const SHARE: f64 = 0.9;
 
-const NOTE: &str = "ms: a training step or a prediction, the median; ns/pixel: the same per pixel of the batch; deviation: of that from
+const NOTE: &str = "ms: a training step or a prediction, the median over the rounds; ns/pixel: the same per pixel of the batch; deviation: of that from
 the mean over the sizes; peak: the most memory the process has held; fixed: the part of it that does not depend on the
 size, taken as that which makes the rest per pixel as equal as can be over the sizes (least squares); KiB/pixel: the rest.";
 
@@ -24,10 +25,23 @@ struct Point {
     figures: Result<Figures, String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Figures {
-    ms: f64,
+    /// Of each round.
+    ms: Vec<f64>,
+    /// Of all rounds.
     peak_mib: f64,
+}
+
+impl Figures {
+    fn ms(&self) -> f64 {
+        median(&mut self.ms.clone())
+    }
+
+    fn add(&mut self, found: &Measurement) {
+        self.ms.push(found.median_ms);
+        self.peak_mib = self.peak_mib.max(found.peak_mib as f64);
+    }
 }
 
 /// Prints a table with a row a case; the cases of a series stand together, small images first.
@@ -46,7 +60,21 @@ fn series(name: &str) -> &str {
     name.split('@').next().unwrap_or(name)
 }
 
+/// All sizes in turn, round after round, so that a slow phase of the machine does not hit a single size.
 fn measure(series: &[Case], arguments: &BenchArguments) -> Result<Vec<Point>> {
+    let mut points = first_round(series, arguments)?;
+    for _ in 1..arguments.rounds {
+        for (case, point) in series.iter().zip(&mut points) {
+            if let Ok(figures) = &mut point.figures {
+                eprintln!("{}", case.name);
+                figures.add(&process::ours(case, arguments)?);
+            }
+        }
+    }
+    Ok(points)
+}
+
+fn first_round(series: &[Case], arguments: &BenchArguments) -> Result<Vec<Point>> {
     let mut points = Vec::new();
     for case in series {
         let pixels = case.pixels();
@@ -55,7 +83,7 @@ fn measure(series: &[Case], arguments: &BenchArguments) -> Result<Vec<Point>> {
             None => {
                 eprintln!("{}", case.name);
                 let found = process::ours(case, arguments)?;
-                Ok(Figures { ms: found.median_ms, peak_mib: found.peak_mib as f64 })
+                Ok(Figures { ms: vec![found.median_ms], peak_mib: found.peak_mib as f64 })
             }
         };
         points.push(Point { name: case.name.clone(), pixels, figures });
@@ -97,7 +125,7 @@ fn mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
 }
 
 fn rows(points: &[Point]) -> Vec<[String; 8]> {
-    let per_pixel = |point: &Point, figures: &Figures| figures.ms * 1e6 / point.pixels;
+    let per_pixel = |point: &Point, figures: &Figures| figures.ms() * 1e6 / point.pixels;
     let times = points.iter().filter_map(|point| Some(per_pixel(point, point.figures.as_ref().ok()?)));
     let mean = mean(times);
     let fixed = fixed(&peaks(points));
@@ -113,7 +141,7 @@ fn rows(points: &[Point]) -> Vec<[String; 8]> {
                 let kib = fixed.map(|fixed| (figures.peak_mib - fixed) * 1024.0 / point.pixels);
                 [
                     point.name.clone(),
-                    format!("{:.1}", figures.ms),
+                    format!("{:.1}", figures.ms()),
                     format!("{ns:.1}"),
                     format!("{:+.1}", 100.0 * (ns / mean - 1.0)),
                     format!("{:.0}", figures.peak_mib),
@@ -133,7 +161,7 @@ mod tests {
 
     fn point(size: u32, ms: f64, peak_mib: f64) -> Point {
         let pixels = f64::from(size * size);
-        Point { name: format!("infer/x@{size}"), pixels, figures: Ok(Figures { ms, peak_mib }) }
+        Point { name: format!("infer/x@{size}"), pixels, figures: Ok(Figures { ms: vec![ms], peak_mib }) }
     }
 
     #[test]
@@ -147,6 +175,15 @@ mod tests {
         );
         assert_eq!(rows[2][2..4], ["1500.0", "+28.6"]);
         assert_eq!([&rows[1][6], &rows[2][6]], ["4.00", "4.00"]);
+    }
+
+    #[test]
+    fn rounds_give_the_median_time_and_the_largest_peak() {
+        let mut point = point(128, 30.0, 164.0);
+        let figures = point.figures.as_mut().unwrap();
+        figures.add(&Measurement::for_tests("infer/x@128", 10.0, 170));
+        figures.add(&Measurement::for_tests("infer/x@128", 20.0, 160));
+        assert_eq!((figures.ms(), figures.peak_mib), (20.0, 170.0));
     }
 
     #[test]

@@ -41,8 +41,8 @@ impl Limits {
         self.read.max(self.copy)
     }
 
-    fn row(&self, found: &Measurement) -> [String; 7] {
-        let arithmetic = found.gflops.map(|gflops| 100.0 * gflops / self.gflops);
+    fn row(&self, found: &Measurement) -> [String; 8] {
+        let arithmetic = found.gflops.zip(found.limit_gflops).map(|(gflops, limit)| 100.0 * gflops / limit);
         let memory = found.gb_per_s.map(|rate| 100.0 * rate / self.bandwidth());
         let binds = match arithmetic.zip(memory) {
             None => "-",
@@ -50,18 +50,19 @@ impl Limits {
             Some(_) => "memory",
         };
         let text = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
-        let (gflops, rate) = (text(found.gflops), text(found.gb_per_s));
+        let [gflops, limit, rate] = [found.gflops, found.limit_gflops, found.gb_per_s].map(text);
         let ms = format!("{:.2}", found.median_ms);
-        [found.case.clone(), ms, gflops, text(arithmetic), rate, text(memory), binds.to_owned()]
+        [found.case.clone(), ms, gflops, limit, text(arithmetic), rate, text(memory), binds.to_owned()]
     }
 }
 
 /// What the columns hold, in the order of the table.
 const NOTE: &str = "GFLOP/s and GB/s are 10^9 a second at the median: a multiply-add is 2 operations, as the definition of the
-convolution counts them; each argument is read once and each result written once. The shares are of the limits above, of
-memory that of the faster of reading and copying; the larger share binds. 3x3 convolutions of stride 1 do 4/9 of the
-multiply-adds (minimal filtering), so their share of the arithmetic may exceed 100 %; arguments that stay in a cache may
-carry the share of the memory beyond 100 %.";
+convolution counts them; each argument is read once and each result written once. limit: what the arithmetic did between
+the runs of that case, the median as well; the share of arithmetic is of that. The share of memory is of the faster of
+reading and copying above; the larger share binds. 3x3 convolutions of stride 1 do 4/9 or 1/4 of the multiply-adds (minimal
+filtering), so their share of the arithmetic may exceed 100 %; arguments that stay in a cache may carry the share of the
+memory beyond 100 %.";
 
 /// Prints the limits, and a table with a row a case.
 pub(super) fn compare(cases: &[Case], arguments: &BenchArguments) -> Result<()> {
@@ -72,11 +73,11 @@ pub(super) fn compare(cases: &[Case], arguments: &BenchArguments) -> Result<()> 
     println!(
         "{threads} threads, vectors of {lanes}: {gflops:.1} GFLOP/s, reads {read:.1} GB/s, copies {copy:.1} GB/s\n"
     );
-    let header = ["case", "ms", "GFLOP/s", "of arithmetic %", "GB/s", "of memory %", "binds"];
+    let header = ["case", "ms", "GFLOP/s", "limit", "of arithmetic %", "GB/s", "of memory %", "binds"];
     let mut table = Table::new(header);
     for case in cases {
         eprintln!("{}", case.name);
-        table.push(limits.row(&process::ours(case, arguments)?));
+        table.push(limits.row(&process::beside_limit(case, arguments)?));
     }
     println!("{table}\n{NOTE}");
     Ok(())
@@ -92,12 +93,13 @@ mod tests {
         let found = Measurement {
             gflops: Some(50.0),
             gb_per_s: Some(15.0),
+            limit_gflops: Some(160.0),
             ..Measurement::for_tests("op/x", 2.0, 100)
         };
-        assert_eq!(limits.row(&found), ["op/x", "2.00", "50.0", "25.0", "15.0", "75.0", "memory"]);
+        assert_eq!(limits.row(&found), ["op/x", "2.00", "50.0", "160.0", "31.2", "15.0", "75.0", "memory"]);
         let found = Measurement { gb_per_s: Some(4.0), ..found };
-        assert_eq!(limits.row(&found)[5..], ["20.0", "arithmetic"]);
+        assert_eq!(limits.row(&found)[6..], ["20.0", "arithmetic"]);
         let found = Measurement { gb_per_s: None, ..found };
-        assert_eq!(limits.row(&found)[3..], ["25.0", "-", "-", "-"]);
+        assert_eq!(limits.row(&found)[4..], ["31.2", "-", "-", "-"]);
     }
 }

@@ -15,6 +15,13 @@ pub(super) fn ours(case: &Case, arguments: &BenchArguments) -> Result<Measuremen
     line(this_program_with(case, arguments)?).with_context(|| format!("timing {}", case.name))
 }
 
+/// The same, with the limit of the arithmetic taken beside it.
+pub(super) fn beside_limit(case: &Case, arguments: &BenchArguments) -> Result<Measurement> {
+    let mut command = this_program_with(case, arguments)?;
+    command.arg("--limits");
+    line(command).with_context(|| format!("timing {}", case.name))
+}
+
 /// Lets a process print the profile of a case.
 pub(super) fn profile(case: &Case, arguments: &BenchArguments) -> Result<()> {
     match this_program_with(case, arguments)?.arg("--profile").status()? {

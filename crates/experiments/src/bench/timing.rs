@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use sconce_runs::peak_memory;
+use sconce_tensors::peak_multiply_adds;
 use serde::{Deserialize, Serialize};
 
 /// Runs after which a case ends before its time is over.
@@ -26,6 +27,9 @@ pub(super) struct Measurement {
     /// implementation avoids unless a cache holds them. Single operations only; the peer does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) gb_per_s: Option<f64>,
+    /// 10^9 operations a second that the arithmetic could have done: the median, if the plan asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limit_gflops: Option<f64>,
     /// The most memory the process has held, or its tensors on a GPU, in MiB.
     pub(super) peak_mib: u64,
     pub(super) threads: usize,
@@ -45,6 +49,7 @@ impl Measurement {
             runs: 3,
             gflops: None,
             gb_per_s: None,
+            limit_gflops: None,
             peak_mib,
             threads: 1,
             sconce: String::new(),
@@ -58,6 +63,22 @@ impl Measurement {
 
     pub(super) fn to_json(&self) -> Result<String> {
         Ok(serde_json::to_string(self)?)
+    }
+}
+
+/// How a case is timed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    /// Beyond the runs that there are at least.
+    pub(super) seconds: f64,
+    /// Whether the limit of the arithmetic is taken between the runs: a shared machine does not always do as much.
+    pub(super) limit: bool,
+}
+
+impl Plan {
+    /// 10^9 operations a second that the threads do together now; 0 if nobody asks.
+    fn limit_now(self) -> f64 {
+        if self.limit { 2.0 * peak_multiply_adds(0.0) / 1e9 } else { 0.0 }
     }
 }
 
@@ -82,16 +103,17 @@ pub(super) fn measure<E: std::error::Error + Send + Sync + 'static>(
     case: &str,
     shape: &[usize],
     needs: Option<Needs>,
-    seconds: f64,
+    plan: Plan,
     mut work: impl FnMut() -> Result<(), E>,
 ) -> Result<Measurement> {
     work().and_then(|()| work()).with_context(|| case.to_owned())?;
-    let end = Instant::now() + Duration::from_secs_f64(seconds);
-    let mut times = Vec::new();
+    let end = Instant::now() + Duration::from_secs_f64(plan.seconds);
+    let (mut times, mut limits) = (Vec::new(), vec![plan.limit_now()]);
     while times.len() < 3 || (Instant::now() < end && times.len() < MOST_RUNS) {
         let start = Instant::now();
         work()?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
+        limits.push(plan.limit_now());
     }
     let median_ms = median(&mut times);
     Ok(Measurement {
@@ -102,6 +124,7 @@ pub(super) fn measure<E: std::error::Error + Send + Sync + 'static>(
         runs: times.len(),
         gflops: needs.map(|needs| rounded(2.0 * needs.multiply_adds / median_ms / 1e6, 1)),
         gb_per_s: needs.and_then(|needs| needs.bytes).map(|bytes| rounded(bytes / median_ms / 1e6, 2)),
+        limit_gflops: plan.limit.then(|| rounded(median(&mut limits), 1)),
         peak_mib: peak_memory().context("the system does not tell the most memory that was held")? >> 20,
         threads: rayon::current_num_threads(),
         sconce: env!("CARGO_PKG_VERSION").to_owned(),
