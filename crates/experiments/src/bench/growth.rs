@@ -11,9 +11,10 @@ use crate::cli::BenchArguments;
 /// Part of the available memory that a case may be expected to need.
 const SHARE: f64 = 0.9;
 
-const NOTE: &str = "ms: a training step or a prediction, the median over the rounds; ns/pixel: the same per pixel of the batch; deviation: of that from
-the mean over the sizes; peak: the most memory the process has held; fixed: the part of it that does not depend on the
-size, taken as that which makes the rest per pixel as equal as can be over the sizes (least squares); KiB/pixel: the rest.";
+const NOTE: &str = "ms: a training step or a prediction, the median over the rounds; ns/pixel: the same per pixel of the batch; deviation:
+of that from the mean over the sizes; peak: the most memory the process has held; fixed: the part of it that does not depend
+on the size, taken as that which makes the rest per pixel as equal as can be over the sizes (least squares); KiB/pixel: the
+rest.";
 
 /// One size of a series.
 #[derive(Debug, Clone, PartialEq)]

@@ -77,7 +77,7 @@ pub(super) fn compare(cases: &[Case], arguments: &BenchArguments) -> Result<()> 
     let mut table = Table::new(header);
     for case in cases {
         eprintln!("{}", case.name);
-        table.push(limits.row(&process::beside_limit(case, arguments)?));
+        table.push(limits.row(&process::ours(case, arguments)?));
     }
     println!("{table}\n{NOTE}");
     Ok(())

@@ -15,13 +15,6 @@ pub(super) fn ours(case: &Case, arguments: &BenchArguments) -> Result<Measuremen
     line(this_program_with(case, arguments)?).with_context(|| format!("timing {}", case.name))
 }
 
-/// The same, with the limit of the arithmetic taken beside it.
-pub(super) fn beside_limit(case: &Case, arguments: &BenchArguments) -> Result<Measurement> {
-    let mut command = this_program_with(case, arguments)?;
-    command.arg("--limits");
-    line(command).with_context(|| format!("timing {}", case.name))
-}
-
 /// Lets a process print the profile of a case.
 pub(super) fn profile(case: &Case, arguments: &BenchArguments) -> Result<()> {
     match this_program_with(case, arguments)?.arg("--profile").status()? {
@@ -41,8 +34,10 @@ pub(super) fn limits<T: DeserializeOwned>(threads: u16, seconds: f64) -> Result<
 fn this_program_with(case: &Case, arguments: &BenchArguments) -> Result<Command> {
     let mut command = this_program(arguments.threads, arguments.seconds)?;
     command.args(["--case", &case.name, "--device", &arguments.device.name().to_string()]);
-    if arguments.amp {
-        command.arg("--amp");
+    for (flag, given) in [("--amp", arguments.amp), ("--limits", arguments.limits)] {
+        if given {
+            command.arg(flag);
+        }
     }
     Ok(command)
 }

@@ -112,6 +112,21 @@ fn a_larger_block_is_made_of_smaller_ones_that_were_freed() {
 }
 
 #[test]
+fn a_block_holds_at_most_a_sixteenth_more_than_was_asked_for() {
+    for bytes in [4 * MIB, 4 * MIB + 1, 5 * MIB - 7, 8 * MIB + 1, 31 * MIB + 1, 33 * MIB, 1025 * MIB + 1] {
+        let allocator = Allocator::new();
+        // SAFETY: a layout of some size; the block is freed once, with its layout.
+        unsafe {
+            let block = allocator.alloc(layout(bytes));
+            let held = allocator.pages().held().0;
+            assert!((bytes..=bytes + bytes / 16).contains(&held), "{held} bytes for {bytes}");
+            assert!(held.is_multiple_of(2 * MIB) || bytes < 32 * MIB, "{held} bytes for {bytes}");
+            allocator.dealloc(block, layout(bytes));
+        }
+    }
+}
+
+#[test]
 fn zeros_are_the_systems_before_and_after() {
     let allocator = Allocator::new();
     // SAFETY: layouts of some size; each block is freed once, with its layout.
