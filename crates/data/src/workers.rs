@@ -5,13 +5,17 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, unbounded};
 
 use crate::batch::Ready;
 use crate::dataset::Sample;
 use crate::error::Error;
 use crate::plan::Plan;
+
+/// How long a thread of rayon's pool waits between two looks at the pool's work.
+const TURN: Duration = Duration::from_millis(1);
 
 /// Worker threads of one epoch. They prepare what they are asked for and nothing else, so whoever asks decides how
 /// much lies ready at most. Dropping them ends the threads after the sample each is at.
@@ -77,9 +81,24 @@ impl<const T: usize> Workers<T> {
                 return batch;
             }
             let gone = |_| Error::Loader { reason: format!("its threads ended before batch {number}") };
-            let (other, batch) = self.finished.recv().map_err(gone)?;
+            let (other, batch) = self.any().map_err(gone)?;
             self.early.insert(other, batch);
         }
+    }
+
+    /// Waits for a batch of any number, or until the threads have ended. A thread of rayon's pool does the pool's work
+    /// meanwhile: the sample may wait for it, and in a pool of one thread nobody else would do it.
+    fn any(&self) -> Result<Finished<T>, RecvError> {
+        while rayon::current_thread_index().is_some() {
+            match self.finished.recv_timeout(TURN) {
+                Ok(batch) => return Ok(batch),
+                Err(RecvTimeoutError::Disconnected) => return Err(RecvError),
+                Err(RecvTimeoutError::Timeout) => {
+                    rayon::yield_now();
+                }
+            }
+        }
+        self.finished.recv()
     }
 }
 
@@ -87,6 +106,7 @@ impl<const T: usize> Drop for Workers<T> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
+        while self.any().is_ok() {}
         for thread in self.threads.drain(..) {
             // A worker that panicked has nothing left to clean up.
             let _ = thread.join();

@@ -51,6 +51,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use cli::{Cli, DataVerb, SynthSet, Verb};
 use interrupt::Interrupt;
+use rayon::ThreadPoolBuilder;
 use settings::Settings;
 
 #[cfg(not(test))] // tests count allocations with one of their own
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
     sconce_tensors::keep_freed_memory();
     let cli = Cli::parse();
     let thread = if cli.verb.only_prints() { terminal::PRINTER } else { terminal::MAKER };
-    match on_a_large_stack(thread, || run(cli)) {
+    match on_a_large_stack(thread, || run_in_the_pool(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -79,6 +80,13 @@ fn on_a_large_stack(name: &str, work: impl FnOnce() -> Result<()> + Send + 'stat
     worker.join().unwrap_or_else(|_| {
         Err(anyhow!("stopped by a fault of the program itself; the message above says where"))
     })
+}
+
+/// Runs as one of the threads that compute: an operation begins where it is called, instead of waking another thread for
+/// it and sleeping until that one is done, twice for each of the hundreds of a step.
+fn run_in_the_pool(cli: Cli) -> Result<()> {
+    ThreadPoolBuilder::new().use_current_thread().build_global().context("cannot start the threads")?;
+    run(cli)
 }
 
 fn run(cli: Cli) -> Result<()> {
