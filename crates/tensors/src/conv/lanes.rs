@@ -118,6 +118,19 @@ pub(super) trait Lanes: Copy {
         }
     }
 
+    /// The floats at the first `WIDTH` of `places` behind `from`, which must be valid.
+    #[inline(always)]
+    unsafe fn load_places(from: *const f32, places: &[i32]) -> Self {
+        let mut lanes = [0.0; MOST_LANES];
+        // SAFETY: the array holds a vector, the floats are valid by contract.
+        unsafe {
+            for (lane, place) in lanes.iter_mut().zip(&places[..Self::WIDTH]) {
+                *lane = *from.offset(*place as isize);
+            }
+            Self::load(lanes.as_ptr())
+        }
+    }
+
     /// Writes the lanes from `first` on to `count` floats, which must be valid.
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, first: usize, count: usize, write: Write) {
@@ -285,14 +298,15 @@ mod tests {
     struct Methods;
 
     impl Kernel for Methods {
-        type Output = [Vec<f32>; 6];
+        type Output = [Vec<f32>; 7];
 
         #[inline(always)]
-        fn run<L: Lanes>(self) -> [Vec<f32>; 6] {
+        fn run<L: Lanes>(self) -> [Vec<f32>; 7] {
             let numbers: Vec<f32> = (1..=64).map(|i| i as f32).collect();
             let target = || vec![100.0; 64];
             let (mut part, mut strided, mut ones, mut twos, mut threes) =
                 (target(), target(), target(), target(), target());
+            let mut placed = vec![0.0; MOST_LANES];
             // SAFETY: the instructions are there by the contract of `run`; all places are inside the vectors.
             let sums = unsafe {
                 let values = L::load(numbers.as_ptr());
@@ -307,9 +321,14 @@ mod tests {
                 let first = L::load_part(numbers.as_ptr(), 4).mul_add(L::splat(2.0), L::splat(1.0));
                 let mut lanes = [0.0; MOST_LANES];
                 first.store_part(lanes.as_mut_ptr(), 0, 4, Write::Replace);
+                for first in (0..MOST_LANES).step_by(L::WIDTH) {
+                    let places: [i32; MOST_LANES] = std::array::from_fn(|lane| (5 * lane as i32) % 16 - 4);
+                    let values = L::load_places(numbers.as_ptr().add(8), &places[first..]);
+                    values.store(placed.as_mut_ptr().add(first));
+                }
                 vec![L::load(lanes.as_ptr()).sum(), lanes[3]]
             };
-            [part, strided, ones, twos, threes, sums]
+            [part, strided, ones, twos, threes, sums, placed]
         }
     }
 
@@ -323,6 +342,7 @@ mod tests {
         assert_eq!(plain[3][27..30], [55., 57., 100.]);
         assert_eq!(plain[4][19..22], [58., 61., 100.]);
         assert_eq!(plain[5], [24., 9.]);
+        assert_eq!(plain[6][..5], [5., 10., 15., 20., 9.]);
         for lanes in [8, 16] {
             assert_eq!(with_lanes(lanes, || run(Methods)), plain, "{lanes} lanes");
         }

@@ -96,6 +96,13 @@ impl Lanes for __m512 {
     }
 
     #[inline(always)]
+    unsafe fn load_places(from: *const f32, places: &[i32]) -> Self {
+        let places = &places[..Self::WIDTH];
+        // SAFETY: the slice holds a vector, the floats are valid by contract.
+        unsafe { _mm512_i32gather_ps::<4>(_mm512_loadu_si512(places.as_ptr().cast()), from.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, first: usize, count: usize, write: Write) {
         let mask = (((1u32 << count) - 1) << first) as __mmask16;
         let to = to.wrapping_sub(first);

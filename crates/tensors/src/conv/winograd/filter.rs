@@ -31,8 +31,8 @@ pub(super) trait Filter: Copy + Send + Sync {
     /// Reads input tiles, whose pixels lie at `offsets`, and writes their transforms, `point` floats apart.
     unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize);
 
-    /// Transforms `N` kernels at once and hands over one point after the other.
-    fn kernel<const N: usize>(self, g: &[[f32; N]; 9], to: impl FnMut(usize, &[f32; N]));
+    /// Transforms as many kernels as vectors have lanes and hands over one point after the other.
+    unsafe fn kernel<L: Lanes>(g: [L; 9], to: impl FnMut(usize, L));
 
     /// Reads products, `point` floats apart, and returns the output pixels, to which it adds `bias`: the first `SIDE` of
     /// the first `SIDE` rows.

@@ -98,27 +98,30 @@ pub(super) unsafe fn gradient<L: Lanes>([g00, g01, g10, g11]: [L; 4]) -> Tile<L>
     }
 }
 
-/// The kernel's transform, `G g Gᵀ` with the rows of `G`: (1, 0, 0), (½, ½, ½), (½, -½, ½), (0, 0, 1); for `N` kernels
-/// at once.
+/// The kernel's transform, `G g Gᵀ` with the rows of `G`: (1, 0, 0), (½, ½, ½), (½, -½, ½), (0, 0, 1); handed over point
+/// after point.
 #[inline(always)]
-pub(super) fn kernel<const N: usize>(g: &[[f32; N]; 9]) -> [[f32; N]; POINTS] {
-    let mut rows = [[0.0; N]; 12];
-    let mut u = [[0.0; N]; POINTS];
-    for n in 0..N {
-        for j in 0..3 {
-            let (a, b, c) = (g[j][n], g[3 + j][n], g[6 + j][n]);
-            let half = 0.5 * (a + c);
-            (rows[j][n], rows[3 + j][n]) = (a, half + 0.5 * b);
-            (rows[6 + j][n], rows[9 + j][n]) = (half - 0.5 * b, c);
-        }
-        for i in 0..4 {
-            let (a, b, c) = (rows[3 * i][n], rows[3 * i + 1][n], rows[3 * i + 2][n]);
-            let half = 0.5 * (a + c);
-            (u[4 * i][n], u[4 * i + 1][n]) = (a, half + 0.5 * b);
-            (u[4 * i + 2][n], u[4 * i + 3][n]) = (half - 0.5 * b, c);
+pub(super) unsafe fn kernel<L: Lanes>(g: [L; 9], mut to: impl FnMut(usize, L)) {
+    // SAFETY: by contract.
+    unsafe {
+        let (left, middle) = (kernel_side([g[0], g[3], g[6]]), kernel_side([g[1], g[4], g[7]]));
+        let right = kernel_side([g[2], g[5], g[8]]);
+        for row in 0..4 {
+            let values = kernel_side([left[row], middle[row], right[row]]);
+            for (column, value) in values.into_iter().enumerate() {
+                to(4 * row + column, value);
+            }
         }
     }
-    u
+}
+
+#[inline(always)]
+unsafe fn kernel_side<L: Lanes>([a, b, c]: [L; 3]) -> [L; 4] {
+    // SAFETY: by contract.
+    unsafe {
+        let outer = a.add(c).mul_add(L::splat(0.5), L::splat(0.0));
+        [a, b.mul_add(L::splat(0.5), outer), b.mul_add(L::splat(-0.5), outer), c]
+    }
 }
 
 /// From products to the kernel's gradient, `Gᵀ s G`; for `N` kernels at once.

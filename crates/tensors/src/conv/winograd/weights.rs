@@ -1,5 +1,6 @@
 //! Transformed weights in the order in which the products use them.
 
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -7,10 +8,11 @@ use rayon::prelude::*;
 
 use super::POINTS;
 use super::filter::{Filter, Two};
+use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::packing::{BLOCK, Weights};
+use crate::conv::parts::Write;
 use crate::fetch::fetch_line;
 use crate::filled::filled;
-use crate::simd::vectorised;
 
 /// The weights of a correlation with a 3x3 kernel as they are.
 #[derive(Clone, Copy)]
@@ -30,10 +32,10 @@ impl Kernels<'_> {
     }
 
     /// Writes the transformed weights of a group's block of results for some channels: points of equal length, with the block's
-    /// results of each channel, and zeros for the rest.
-    pub(super) fn transform(
+    /// results of each channel.
+    pub(super) fn transform<F: Filter>(
         &self,
-        filter: impl Filter,
+        _: F,
         group: usize,
         block: usize,
         channels: Range<usize>,
@@ -43,16 +45,15 @@ impl Kernels<'_> {
         let first = block * BLOCK;
         let start =
             group * (values.len() / self.groups) + first * result_stride + channels.start * channel_stride;
-        let lanes = BLOCK.min(self.results - first);
-        transform_block(
-            filter,
-            &values[start..],
-            (result_stride, channel_stride),
-            lanes,
-            self.reversed,
-            channels.len(),
+        run(Block {
+            filter: PhantomData::<F>,
+            weights: &values[start..],
+            strides: (result_stride, channel_stride),
+            results: BLOCK.min(self.results - first),
+            reversed: self.reversed,
+            channels: channels.len(),
             to,
-        );
+        });
     }
 }
 
@@ -89,42 +90,83 @@ impl Transformed {
     }
 }
 
-vectorised! {
-    /// Writes the transformed weights of up to [`BLOCK`] results; those that do not exist and the rest of a point get
-    /// zeros. Asks the memory for the next block's.
-    fn transform_block(
-        filter: impl Filter,
-        weights: &[f32],
-        strides: (usize, usize),
-        lanes: usize,
-        reversed: bool,
-        channels: usize,
-        block: &mut [MaybeUninit<f32>],
-    ) {
-        let point = block.len() / points(filter);
-        let mut kernels = [[0.0; BLOCK]; 9];
-        for channel in 0..channels {
-            for lane in 0..lanes {
-                let kernel = &weights[lane * strides.0 + channel * strides.1..][..9];
-                fetch_line(kernel.as_ptr().wrapping_add(BLOCK * strides.0));
-                for (place, weight) in kernel.iter().enumerate() {
-                    kernels[if reversed { 8 - place } else { place }][lane] = *weight;
-                }
+/// Channels whose kernels are transformed together: with those of a block they fill the widest vector.
+const PAIR: usize = MOST_LANES / BLOCK;
+
+/// The kernels of a block of results, to be transformed.
+struct Block<'a, F> {
+    filter: PhantomData<F>,
+    weights: &'a [f32],
+    /// Floats from one result, and from one channel, to the next.
+    strides: (usize, usize),
+    /// Results of the block that there are, at least 1.
+    results: usize,
+    reversed: bool,
+    channels: usize,
+    to: &'a mut [MaybeUninit<f32>],
+}
+
+impl<F: Filter> Kernel for Block<'_, F> {
+    type Output = ();
+
+    /// Writes all points; results that do not exist get the weights of others, and the rest of a point zeros.
+    #[inline(always)]
+    fn run<L: Lanes>(mut self) {
+        let (pairs, point) = (self.channels / PAIR, self.to.len() / F::POINTS);
+        let places = self.places(PAIR);
+        // SAFETY: the instructions are there by the contract of `Kernel::run`.
+        unsafe {
+            for pair in 0..pairs {
+                self.transform::<L, PAIR>(PAIR * pair, &places);
             }
-            filter.kernel(&kernels, |number, values| {
-                let places = &mut block[number * point + channel * BLOCK..][..BLOCK];
-                places.iter_mut().zip(values).for_each(|(place, value)| {
-                    place.write(*value);
-                });
-            });
+            if self.channels > PAIR * pairs {
+                self.transform::<L, 1>(PAIR * pairs, &self.places(1));
+            }
         }
-        for rest in block.chunks_exact_mut(point).flat_map(|block| &mut block[channels * BLOCK..]) {
+        for rest in self.to.chunks_exact_mut(point).flat_map(|point| &mut point[self.channels * BLOCK..]) {
             rest.write(0.0);
         }
     }
 }
 
-#[inline(always)]
-fn points<F: Filter>(_: F) -> usize {
-    F::POINTS
+impl<F: Filter> Block<'_, F> {
+    /// Where the kernels of so many channels lie, those of all results next to each other.
+    fn places(&self, channels: usize) -> [i32; MOST_LANES] {
+        std::array::from_fn(|lane| {
+            let (result, channel) = (lane % BLOCK % self.results, lane / BLOCK % channels);
+            (result * self.strides.0 + channel * self.strides.1) as i32
+        })
+    }
+
+    /// Transforms the kernels at `places` of `C` channels from one on. Asks the memory for the next block's.
+    #[inline(always)]
+    unsafe fn transform<L: Lanes, const C: usize>(&mut self, channel: usize, places: &[i32; MOST_LANES]) {
+        let weights = &self.weights[channel * self.strides.1..];
+        let point = self.to.len() / F::POINTS;
+        let to = &mut self.to[channel * BLOCK..];
+        let last = (self.results - 1) * self.strides.0 + (C - 1) * self.strides.1;
+        assert!(last + 9 <= weights.len() && last <= i32::MAX as usize);
+        assert!((F::POINTS - 1) * point + C * BLOCK <= to.len());
+        for result in 0..self.results {
+            let next = weights.as_ptr().wrapping_add((BLOCK + result) * self.strides.0);
+            (0..C).for_each(|channel| fetch_line(next.wrapping_add(channel * self.strides.1)));
+        }
+        for first in (0..C * BLOCK).step_by(L::WIDTH) {
+            // SAFETY: the places and the points are inside the slices by the assertion.
+            unsafe {
+                let weight = |place: usize| {
+                    let place = if self.reversed { 8 - place } else { place };
+                    L::load_places(weights.as_ptr().add(place), &places[first..])
+                };
+                F::kernel::<L>(std::array::from_fn(weight), |number, values| {
+                    let to = to.as_mut_ptr().add(number * point + first).cast();
+                    if L::WIDTH <= C * BLOCK {
+                        values.store(to);
+                    } else {
+                        values.store_part(to, 0, C * BLOCK, Write::Replace);
+                    }
+                });
+            }
+        }
+    }
 }

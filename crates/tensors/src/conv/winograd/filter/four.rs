@@ -49,12 +49,17 @@ impl Filter for Four {
     }
 
     #[inline(always)]
-    fn kernel<const N: usize>(self, g: &[[f32; N]; 9], mut to: impl FnMut(usize, &[f32; N])) {
-        let columns: [[[f32; N]; SIDE]; 3] =
-            std::array::from_fn(|column| kernel([&g[column], &g[3 + column], &g[6 + column]]));
-        for row in 0..SIDE {
-            let values = kernel(columns.each_ref().map(|column| &column[row]));
-            values.iter().enumerate().for_each(|(column, values)| to(row * SIDE + column, values));
+    unsafe fn kernel<L: Lanes>(g: [L; 9], mut to: impl FnMut(usize, L)) {
+        // SAFETY: by contract.
+        unsafe {
+            let (left, middle) = (kernel([g[0], g[3], g[6]]), kernel([g[1], g[4], g[7]]));
+            let right = kernel([g[2], g[5], g[8]]);
+            for row in 0..SIDE {
+                let values = kernel([left[row], middle[row], right[row]]);
+                for (column, value) in values.into_iter().enumerate() {
+                    to(row * SIDE + column, value);
+                }
+            }
         }
     }
 
@@ -139,16 +144,22 @@ unsafe fn input<L: Lanes>([d0, d1, d2, d3, d4, d5]: [L; SIDE]) -> [L; SIDE] {
 
 /// The kernel's transform of one side: its polynomial's values at the points over the divisors 1, -3/2, -3/2, 6, 6 and 1.
 #[inline(always)]
-fn kernel<const N: usize>([g0, g1, g2]: [&[f32; N]; 3]) -> [[f32; N]; SIDE] {
-    let mut u = [[0.0; N]; SIDE];
-    for n in 0..N {
-        let (even, odd) = ((g0[n] + 0.5 * g2[n]) * (-2.0 / 3.0), g1[n] * (FRAC_1_SQRT_2 * -2.0 / 3.0));
-        let (even_two, odd_two) = ((g0[n] + 2.0 * g2[n]) * (1.0 / 6.0), g1[n] * (SQRT_2 / 6.0));
-        (u[0][n], u[5][n]) = (g0[n], g2[n]);
-        (u[1][n], u[2][n]) = (even + odd, even - odd);
-        (u[3][n], u[4][n]) = (even_two + odd_two, even_two - odd_two);
+unsafe fn kernel<L: Lanes>([g0, g1, g2]: [L; 3]) -> [L; SIDE] {
+    // SAFETY: by contract.
+    unsafe {
+        let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
+        let zero = L::splat(0.0);
+        let even = times(times(g2, 0.5, g0), -2.0 / 3.0, zero);
+        let even_two = times(times(g2, 2.0, g0), 1.0 / 6.0, zero);
+        [
+            g0,
+            times(g1, FRAC_1_SQRT_2 * -2.0 / 3.0, even),
+            times(g1, FRAC_1_SQRT_2 * 2.0 / 3.0, even),
+            times(g1, SQRT_2 / 6.0, even_two),
+            times(g1, SQRT_2 / -6.0, even_two),
+            g2,
+        ]
     }
-    u
 }
 
 /// From products to pixels, of one side: sums over the points of their powers 0 to 3; infinity has the last alone.

@@ -28,8 +28,9 @@ impl Filter for Two {
     }
 
     #[inline(always)]
-    fn kernel<const N: usize>(self, g: &[[f32; N]; 9], mut to: impl FnMut(usize, &[f32; N])) {
-        transform::kernel(g).iter().enumerate().for_each(|(point, values)| to(point, values));
+    unsafe fn kernel<L: Lanes>(g: [L; 9], to: impl FnMut(usize, L)) {
+        // SAFETY: by contract.
+        unsafe { transform::kernel(g, to) }
     }
 
     #[inline(always)]
