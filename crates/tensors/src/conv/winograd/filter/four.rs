@@ -20,7 +20,7 @@ const SIDE: usize = 6;
 impl Filter for Four {
     const SIDE: usize = 4;
     const POINTS: usize = SIDE * SIDE;
-    const TILES: RangeInclusive<usize> = 32..=usize::MAX;
+    const TILES: RangeInclusive<usize> = 16..=usize::MAX;
     const LANES: usize = 128;
     const RESULTS: usize = 96;
 
