@@ -1,6 +1,7 @@
 //! Loading from the only thread of rayon's pool. A process of its own, whose global pool is this one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use candle_core::Device;
 use image::{GrayImage, RgbImage};
@@ -38,6 +39,11 @@ impl Dataset<1> for Shades {
 
 #[test]
 fn samples_that_need_the_waiting_thread_come_and_an_epoch_can_be_left_early() {
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_secs(60));
+        eprintln!("the loader waits for the thread that waits for it");
+        std::process::exit(1);
+    });
     ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global().expect("the first pool");
     let config = loader::Config::in_order(2, 2);
     let loader = Loader::new(Arc::new(Shades), config, augment::Config::resize_only([8, 8]), 1, &Device::Cpu)
