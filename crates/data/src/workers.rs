@@ -106,7 +106,7 @@ impl<const T: usize> Drop for Workers<T> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
-        while self.any().is_ok() {}
+        while self.any().is_ok() {} // until they have ended; `join` alone would leave the pool's work undone
         for thread in self.threads.drain(..) {
             // A worker that panicked has nothing left to clean up.
             let _ = thread.join();

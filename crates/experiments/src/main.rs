@@ -82,8 +82,8 @@ fn on_a_large_stack(name: &str, work: impl FnOnce() -> Result<()> + Send + 'stat
     })
 }
 
-/// Runs as one of the threads that compute: an operation begins where it is called, instead of waking another thread for
-/// it and sleeping until that one is done, twice for each of the hundreds of a step.
+/// Runs as one of the threads that compute: an operation begins where it is called. Of a thread outside the pool it would
+/// wake another one and let the caller sleep, hundreds of times in a step.
 fn run_in_the_pool(cli: Cli) -> Result<()> {
     ThreadPoolBuilder::new().use_current_thread().build_global().context("cannot start the threads")?;
     run(cli)

@@ -12,8 +12,9 @@
 //!   widths; the environment variable `SCONCE_LANES` makes one behave as a lesser one (see [`vector_width`]): 8 forbids
 //!   AVX-512, 4 also AVX2, another value is an error.
 //! * A thread outside that pool wakes one of it for each operation and sleeps meanwhile, which costs small images up to a
-//!   fifth of their time. Start the pool with `rayon::ThreadPoolBuilder::new().use_current_thread().build_global()` on
-//!   the thread that predicts or trains, or do so inside `rayon::scope`.
+//!   fifth of their time. To save it, start the pool with `ThreadPoolBuilder::new().use_current_thread().build_global()` on
+//!   the thread that predicts or trains, which needs a large stack, since candle walks a loss's graph recursively. That
+//!   thread must not sleep until another is done that needs the pool: it may be the pool's only one.
 //! * With the feature `cuda` they run on NVIDIA GPUs too, in f32, on tensors that lie there; [`conv_norms`] runs its layers one by one
 //!   there. No such operation has been run on a card so far: their kernels are held against the CPU forms by an emulation in the tests, cuDNN's convolutions by nothing.
 //! * Sums over many pixels run in f64, or in f32 over short runs only.

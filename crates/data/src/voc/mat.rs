@@ -50,7 +50,7 @@ fn segmentation(file: &[u8]) -> Result<(u32, u32, Vec<u16>), String> {
         let before = rest.bytes;
         let (kind, data) = rest.next()?;
         let element = if kind == COMPRESSED { Cow::Owned(unpacked(data)?) } else { Cow::Borrowed(before) };
-        let matrix = Elements { bytes: &element, little }.expect(MATRIX)?;
+        let matrix = Elements { bytes: &element, little }.of_type(MATRIX)?;
         if let Some(found) = of_variable(&mut Elements { bytes: matrix, little })? {
             return Ok(found);
         }
@@ -71,16 +71,16 @@ fn unpacked(data: &[u8]) -> Result<Vec<u8>, String> {
 /// The segmentation, if this variable is the structure that has it.
 fn of_variable(matrix: &mut Elements) -> Result<Option<(u32, u32, Vec<u16>)>, String> {
     let (class, dimensions) = matrix.head()?;
-    if matrix.expect(INT8)? != VARIABLE {
+    if matrix.of_type(INT8)? != VARIABLE {
         return Ok(None);
     }
     if class != STRUCTURE || dimensions.iter().any(|side| *side != 1) {
         return Err("GTcls is not one structure".into());
     }
     let length = matrix.integers(INT32)?.first().copied().unwrap_or(0) as usize;
-    let names = matrix.expect(INT8)?;
+    let names = matrix.of_type(INT8)?;
     for name in names.chunks_exact(length.max(1)) {
-        let field = matrix.expect(MATRIX)?;
+        let field = matrix.of_type(MATRIX)?;
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         if name == FIELD {
             return numbers(&mut Elements { bytes: field, ..*matrix }).map(Some);
@@ -94,7 +94,7 @@ fn numbers(matrix: &mut Elements) -> Result<(u32, u32, Vec<u16>), String> {
     let &[rows, columns] = dimensions.as_slice() else {
         return Err(format!("Segmentation has {} dimensions, not 2", dimensions.len()));
     };
-    matrix.expect(INT8)?;
+    matrix.of_type(INT8)?;
     let side = |n: u64| u32::try_from(n).map_err(|_| format!("Segmentation has a side of {n}"));
     let (kind, data) = matrix.next()?;
     let (little, wide) = (matrix.little, |bytes: &[u8]| matrix.whole(bytes));
@@ -162,7 +162,7 @@ impl<'a> Elements<'a> {
         Ok((kind, data))
     }
 
-    fn expect(&mut self, wanted: u32) -> Result<&'a [u8], String> {
+    fn of_type(&mut self, wanted: u32) -> Result<&'a [u8], String> {
         match self.next()? {
             (kind, data) if kind == wanted => Ok(data),
             (kind, _) => Err(format!("an element of type {kind} stands where one of type {wanted} belongs")),
@@ -180,7 +180,7 @@ impl<'a> Elements<'a> {
     }
 
     fn integers(&mut self, kind: u32) -> Result<Vec<u64>, String> {
-        Ok(self.expect(kind)?.chunks_exact(4).map(|bytes| self.whole(bytes)).collect())
+        Ok(self.of_type(kind)?.chunks_exact(4).map(|bytes| self.whole(bytes)).collect())
     }
 
     /// A number of up to 8 bytes in the file's byte order.

@@ -152,7 +152,7 @@ impl<F: Filter> Block<'_, F> {
             (0..C).for_each(|channel| fetch_line(next.wrapping_add(channel * self.strides.1)));
         }
         for first in (0..C * BLOCK).step_by(L::WIDTH) {
-            // SAFETY: the places and the points are inside the slices by the assertion.
+            // SAFETY: the places and the points are inside the slices by the assertions.
             unsafe {
                 let weight = |place: usize| {
                     let place = if self.reversed { 8 - place } else { place };
