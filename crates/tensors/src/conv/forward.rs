@@ -25,12 +25,7 @@ pub(super) fn forward(geometry: &Geometry, x: &[f32], weight: &[f32], bias: Opti
         reach: reach(geometry),
         weights: Weights { values: weight, result_stride: geometry.terms(), channel_stride: geometry.taps() },
         bias,
-        targets: vec![Target {
-            size: geometry.output,
-            origin: 0,
-            row_step: geometry.output.1,
-            column_step: 1,
-        }],
+        targets: vec![Target::plane(geometry.output)],
         result_pixels: pixels,
         larger_tiles: geometry.larger_tiles,
     };

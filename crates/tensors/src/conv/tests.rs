@@ -280,6 +280,9 @@ fn large_cases() -> Vec<Case> {
         Case { x: [1, 20, 9, 9], weight: [30, 20, 3, 3], config: padded(18) },
         Case { x: [9, 20, 5, 4], weight: [21, 20, 3, 3], config: padded(1) },
         Case { x: [1, 3, 31, 29], weight: [5, 3, 2, 2], config: Conv2dConfig { stride: 3, ..config } },
+        Case { x: [1, 30, 21, 29], weight: [40, 30, 3, 3], config: Conv2dConfig { stride: 2, ..padded(2) } },
+        Case { x: [2, 70, 33, 30], weight: [80, 70, 3, 3], config: Conv2dConfig { stride: 2, ..padded(4) } },
+        Case { x: [1, 64, 45, 46], weight: [70, 64, 3, 3], config: Conv2dConfig { stride: 3, ..padded(3) } },
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Where the results of a correlation lie in their planes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Target {
     /// Rows and columns of results.
     pub(super) size: (usize, usize),
@@ -11,6 +11,13 @@ pub(super) struct Target {
     pub(super) origin: usize,
     pub(super) row_step: usize,
     pub(super) column_step: usize,
+}
+
+impl Target {
+    /// A plane that holds results alone, row after row.
+    pub(super) fn plane(size: (usize, usize)) -> Self {
+        Self { size, origin: 0, row_step: size.1, column_step: 1 }
+    }
 }
 
 /// The result pixels of a band of rows.

@@ -34,8 +34,7 @@ impl<'a> Band<'a> {
 
 /// The tiles of some rows as vectors.
 fn vectors(phase: &Phase, rows: usize) -> Vectors {
-    let target = Target { size: (rows, phase.tiles.1), origin: 0, row_step: phase.tiles.1, column_step: 1 };
-    Vectors::new(rows, phase.canvas.pitch, &target, width())
+    Vectors::new(rows, phase.canvas.pitch, &Target::plane((rows, phase.tiles.1)), width())
 }
 
 /// Rows of tiles that fill up to [`LANES`], at least one.

@@ -14,7 +14,7 @@ use crate::conv::correlation::Correlation;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::packing::BLOCK;
 use crate::conv::parts::{Parts, Write, with_scratch};
-use crate::conv::vectors::Vector;
+use crate::conv::vectors::{Target, Vector};
 
 /// Channels from which on transforms pay.
 const LEAST_CHANNELS: usize = 20;
@@ -50,8 +50,12 @@ impl<'a> Winograd<'a> {
     pub(in crate::conv) fn new(correlation: &'a Correlation<'a>) -> Option<Self> {
         let &Correlation { groups, results, ref reach, ref targets, .. } = correlation;
         let grid = Grid::of(reach)?;
-        let whole = targets.len() == 1 && targets[0].size == reach.results;
-        let (way, phases) = way(correlation, &grid).filter(|_| whole)?;
+        // The gradient for the input, with a stride, writes every other pixel: where that is a single phase, because the dilation is
+        // a multiple of the stride, its taps form a grid all the same.
+        if targets[..] != [Target::plane(reach.results)] {
+            return None;
+        }
+        let (way, phases) = way(correlation, &grid)?;
         let kernels = Kernels { weights: correlation.weights, reversed: grid.reversed, groups, results };
         Some(Self { correlation, phases, kernels, way })
     }

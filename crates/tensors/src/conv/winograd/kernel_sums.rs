@@ -16,8 +16,9 @@ const OUTPUTS: usize = 64;
 /// Vectors of outputs in a product, and inputs: as many sums as fit the registers of AVX-512.
 const COLUMNS: usize = 4;
 const ROWS: usize = 6;
-/// Lanes that are summed at once: their gradients stay in the first-level cache.
-const LANES: usize = 96;
+/// Lanes that are summed at once, before their sum is added to that of those before: their gradients stay in the first-level cache.
+/// Twice as many round to errors 1.3 times as large, in the same time.
+const LANES: usize = 48;
 
 /// A convolution's weights in blocks of inputs and outputs.
 #[derive(Clone, Copy)]
