@@ -28,7 +28,7 @@ const LEAST_CHANNELS: usize = 64;
 /// Minimal filtering is preferred where this has so many times its products: it must make good for its transforms.
 const PREFERENCE: f64 = 1.5;
 /// Fewest result channels and pixels of a task, since each packs the other side for itself.
-const RESULTS: usize = 128;
+const RESULTS: usize = 256;
 const PIXELS: usize = 256;
 /// Most input and output channels of a task of the weight gradient.
 const BLOCK: usize = 512;

@@ -11,6 +11,8 @@ use super::portions::Portions;
 
 /// Most pixels of a task.
 const TILE: usize = 1024;
+/// Pixels that a matrix product with the widest vectors has in registers at once: others leave some of them empty.
+const STEP: usize = 64;
 /// Most pixels in a product for the weight gradient, and most input channels of its tasks.
 const DEPTH: usize = 2048;
 const INPUTS: usize = 256;
@@ -137,9 +139,9 @@ fn tiles_and_parts(geometry: &Geometry, channels: usize) -> (Portions, Portions)
     let parts = Portions::wanted(channels, wanted.div_ceil(tiles), CHANNELS);
     // Numbers of the side that is summed over have no part in the comparison.
     if channels * smaller + pixels <= channels * tiles + pixels * parts.count {
-        (Portions { all: pixels, count: smaller }, Portions::up_to(channels, channels))
+        (Portions::new(pixels, smaller).in_steps(STEP), Portions::up_to(channels, channels))
     } else {
-        (Portions::up_to(pixels, TILE), parts)
+        (Portions::up_to(pixels, TILE).in_steps(STEP), parts)
     }
 }
 

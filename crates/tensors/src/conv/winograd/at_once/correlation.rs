@@ -42,7 +42,7 @@ pub(in crate::conv::winograd) fn correlation<F: Filter>(
         // Each result is summed in one task, whatever their number.
         let wanted = (2 * rayon::current_num_threads()).div_ceil(groups.len());
         let parts = wanted.min(results / LEAST_RESULTS).max(results.div_ceil(F::RESULTS));
-        let blocks = Portions { all: results.div_ceil(BLOCK), count: parts };
+        let blocks = Portions::new(results.div_ceil(BLOCK), parts);
         (0..groups.len() * parts).into_par_iter().for_each(|task| {
             let (group, blocks) = (task / parts, blocks.range(task % parts));
             let task = Task {
