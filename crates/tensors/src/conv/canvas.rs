@@ -1,7 +1,7 @@
 //! Input planes copied into scratch memory with their padding, so that every kernel tap reads whole vectors.
 //!
-//! A result pixel (i, j) reads, under each tap, the source pixel `(i * step + tap.row, j * step + tap.column)`. With a
-//! step of 2 or more, neighbouring results do not read neighbouring pixels; the canvas therefore holds a plane for
+//! A result pixel (i, j) reads, under each tap, the source pixel `(i * step.0 + tap.row, j * step.1 + tap.column)`. With
+//! a step of 2 or more, neighbouring results do not read neighbouring pixels; the canvas therefore holds a plane for
 //! each phase of the source (even rows and odd columns, say), in which they do. A tap then is one constant distance
 //! in memory for all results.
 
@@ -32,7 +32,8 @@ pub(super) struct Reach {
     pub(super) source: (usize, usize),
     /// Rows and columns of the results.
     pub(super) results: (usize, usize),
-    pub(super) step: usize,
+    /// Source pixels from one result to the next, by rows and columns.
+    pub(super) step: (usize, usize),
     pub(super) taps: Vec<Tap>,
 }
 
@@ -53,17 +54,23 @@ pub(super) struct Canvas {
 impl Canvas {
     /// Leaves out the taps that read nothing but padding.
     pub(super) fn new(mut reach: Reach) -> Self {
-        let (step, source, results) = (reach.step as isize, reach.source, reach.results);
-        let meets = |shift: isize, source: usize, results: usize| {
+        let Reach { source, results, step, .. } = reach;
+        let meets = |shift: isize, source: usize, results: usize, step: usize| {
+            let step = step as isize;
             let last = shift + (results as isize - 1) * step;
             let first = if shift >= 0 { shift } else { shift.rem_euclid(step) };
             first <= last && first < source as isize
         };
-        reach
-            .taps
-            .retain(|tap| meets(tap.row, source.0, results.0) && meets(tap.column, source.1, results.1));
-        let shifts = |tap: &Tap| (tap.row.div_euclid(step), tap.column.div_euclid(step));
-        let phase = |tap: &Tap| (tap.row.rem_euclid(step) as usize, tap.column.rem_euclid(step) as usize);
+        reach.taps.retain(|tap| {
+            meets(tap.row, source.0, results.0, step.0) && meets(tap.column, source.1, results.1, step.1)
+        });
+        Self::with_all_taps(reach)
+    }
+
+    pub(super) fn with_all_taps(reach: Reach) -> Self {
+        let (results, step) = (reach.results, (reach.step.0 as isize, reach.step.1 as isize));
+        let shifts = |tap: &Tap| (tap.row.div_euclid(step.0), tap.column.div_euclid(step.1));
+        let phase = |tap: &Tap| (tap.row.rem_euclid(step.0) as usize, tap.column.rem_euclid(step.1) as usize);
         let mut phases: Vec<_> = reach.taps.iter().map(phase).collect();
         phases.sort_unstable();
         phases.dedup();
@@ -100,9 +107,9 @@ impl Canvas {
     /// Whether a tap reads anything but padding from some of `count` results from (row, column) on.
     pub(super) fn reads(&self, tap: usize, (row, column): (usize, usize), count: usize) -> bool {
         let Reach { source, step, ref taps, .. } = self.reach;
-        let place = |at: usize, shift: isize| (at * step) as isize + shift;
-        let row = place(row, taps[tap].row);
-        let (first, last) = (place(column, taps[tap].column), place(column + count - 1, taps[tap].column));
+        let row = (row * step.0) as isize + taps[tap].row;
+        let place = |column: usize| (column * step.1) as isize + taps[tap].column;
+        let (first, last) = (place(column), place(column + count - 1));
         (0..source.0 as isize).contains(&row) && last >= 0 && first < source.1 as isize
     }
 
@@ -146,7 +153,7 @@ impl Canvas {
 
     /// Asks the memory for what [`fill`](Self::fill) will read of a channel.
     pub(super) fn fetch(&self, source: &[f32], rows: &Range<usize>) {
-        let (step, (height, width)) = (self.reach.step as isize, self.reach.source);
+        let (step, (height, width)) = (self.reach.step.0 as isize, self.reach.source);
         let row = |line: isize| (line * step).clamp(0, height as isize) as usize;
         let first = rows.start as isize + self.first.0;
         let last = first + (rows.len() + self.halo.0) as isize;
@@ -166,27 +173,27 @@ impl Canvas {
         let first_row = rows.start as isize + self.first.0;
         for (number, &(row_phase, column_phase)) in self.phases.iter().enumerate() {
             let plane = &mut planes[number * plane_size..][..plane_size];
-            let columns = inside(self.first.1, step, column_phase, width, self.pitch);
-            let lines = inside(first_row, step, row_phase, height, rows.len() + self.halo.0);
+            let columns = inside(self.first.1, step.1, column_phase, width, self.pitch);
+            let lines = inside(first_row, step.0, row_phase, height, rows.len() + self.halo.0);
             if columns.is_empty() || lines.is_empty() {
                 plane.fill(0.0);
                 continue;
             }
-            let column = (self.first.1 + columns.start as isize) as usize * step + column_phase;
+            let column = (self.first.1 + columns.start as isize) as usize * step.1 + column_phase;
             // SAFETY: by contract.
             unsafe {
                 clear::<L>(&mut plane[..lines.start * self.pitch]);
                 clear::<L>(&mut plane[lines.end * self.pitch..]);
             }
             for line in lines {
-                let row = (first_row + line as isize) as usize * step + row_phase;
+                let row = (first_row + line as isize) as usize * step.0 + row_phase;
                 let target = &mut plane[line * self.pitch..][..self.pitch];
                 let source = &source[row * width + column..(row + 1) * width];
                 // SAFETY: by contract.
                 unsafe {
                     clear::<L>(&mut target[..columns.start]);
                     clear::<L>(&mut target[columns.end..]);
-                    copy::<L>(source, step, &mut target[columns.clone()]);
+                    copy::<L>(source, step.1, &mut target[columns.clone()]);
                 }
             }
         }

@@ -44,7 +44,7 @@ pub(super) fn reach(geometry: &Geometry) -> Reach {
     Reach {
         source: geometry.input,
         results: geometry.output,
-        step: geometry.stride,
+        step: (geometry.stride, geometry.stride),
         taps: (0..geometry.taps()).map(tap).collect(),
     }
 }

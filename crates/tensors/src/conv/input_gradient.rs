@@ -45,7 +45,7 @@ pub(super) fn input_gradient(geometry: &Geometry, weight: &[f32], dy: &[f32]) ->
         groups: geometry.groups,
         channels: geometry.outputs,
         results: geometry.inputs,
-        reach: Reach { source: geometry.output, results, step: 1, taps },
+        reach: Reach { source: geometry.output, results, step: (1, 1), taps },
         targets: phases.iter().map(target).collect(),
         result_pixels: geometry.input_pixels(),
         weights: Weights { values: weight, result_stride: geometry.taps(), channel_stride: geometry.terms() },

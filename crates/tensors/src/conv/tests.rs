@@ -249,6 +249,10 @@ fn large_cases() -> Vec<Case> {
         Case { x: [2, 70, 14, 15], weight: [90, 70, 3, 3], config: padded(2) },
         Case { x: [3, 64, 17, 31], weight: [130, 64, 3, 3], config },
         Case { x: [2, 64, 30, 31], weight: [300, 64, 3, 3], config: padded(6) },
+        Case { x: [2, 66, 20, 22], weight: [70, 66, 3, 3], config: padded(6) },
+        Case { x: [1, 64, 7, 50], weight: [64, 64, 3, 3], config: padded(9) },
+        Case { x: [1, 64, 25, 30], weight: [80, 64, 3, 3], config: Conv2dConfig { padding: 3, ..padded(6) } },
+        Case { x: [2, 64, 29, 29], weight: [64, 64, 3, 3], config: padded(4) },
         Case {
             x: [1, 128, 9, 14],
             weight: [130, 64, 3, 3],

@@ -1,12 +1,14 @@
 //! Minimal filtering of 3x3 kernels with stride 1 (Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural
-//! Networks", F(2x2, 3x3) and F(4x4, 3x3), after Winograd 1980).
+//! Networks", F(2x2, 3x3), F(3x3, 3x3) and F(4x4, 3x3), after Winograd 1980).
 //!
 //! An output tile of 2x2 pixels takes 16 products instead of 36: those of an input tile of 4x4 and of the kernel, both
 //! transformed. Over all channels the products are 16 products of matrices. The transforms add and subtract, and
 //! halve the weights, so that the rounding errors stay about those of the plain sums. A tile of 4x4 pixels takes 36
-//! products instead of 144, its transforms multiply, and its errors are about twice as large (`filter`).
+//! products instead of 144, its transforms multiply, and its errors are about twice as large (`filter`); one of 3x3, 25
+//! instead of 81.
 //!
-//! A kernel with dilation d reads pixels of one of d * d phases of the image only: each is a dense convolution.
+//! A kernel with dilation d reads pixels of one of d * d phases of the image only: each is a dense convolution. Vectors take
+//! tiles that are neighbours within a phase, or, where phases have few columns, tiles of neighbouring phases.
 
 mod at_once;
 mod bands;
@@ -20,13 +22,12 @@ mod weights;
 
 use std::ops::Range;
 
-use super::Geometry;
 use super::canvas::{Canvas, Reach, Tap};
-use super::forward::reach;
 use super::lanes::{Lanes, MOST_LANES};
+use super::parts::Write;
 use filter::Filter;
 
-pub(super) use correlation::Winograd;
+pub(super) use correlation::{Winograd, products};
 pub(super) use weight_gradient::weight_gradient;
 
 /// Points of a transformed tile of 4x4.
@@ -46,7 +47,7 @@ struct Grid {
 
 impl Grid {
     fn of(reach: &Reach) -> Option<Self> {
-        if reach.step != 1 || reach.taps.len() != 9 {
+        if reach.step != (1, 1) || reach.taps.len() != 9 {
             return None;
         }
         let mut taps: Vec<&Tap> = reach.taps.iter().collect();
@@ -67,54 +68,65 @@ impl Grid {
         })
     }
 
-    /// The phases of the results for tiles of `side` x `side` pixels, none if a phase is too small for them.
-    fn phases(&self, reach: &Reach, side: usize) -> Option<Vec<Phase>> {
-        let starts = (0..self.dilation).flat_map(|row| (0..self.dilation).map(move |column| (row, column)));
-        starts.map(|start| self.phase(reach, side, start)).collect()
+    /// The results in tiles of `side` x `side` pixels.
+    fn phases(&self, reach: &Reach, side: usize) -> Vec<Phase> {
+        let (d, (height, width)) = (self.dilation, reach.results);
+        let tiles = |pixels: usize| pixels.div_ceil(side * d);
+        let columns: Vec<_> = if d <= tiles(width) {
+            (0..d).map(|column| (column, tiles(width - column), side * d)).collect()
+        } else {
+            (0..width).step_by(side * d).map(|column| (column, d.min(width - column), 1)).collect()
+        };
+        let mut phases = Vec::new();
+        for row in 0..d.min(height) {
+            for &(column, count, ahead) in &columns {
+                let (tiles, ahead) = ((tiles(height - row), count), (side * d, ahead));
+                phases.push(self.phase(reach, side, (row, column), tiles, ahead));
+            }
+        }
+        phases
     }
 
-    fn phase(&self, reach: &Reach, side: usize, (row, column): (usize, usize)) -> Option<Phase> {
-        let d = self.dilation;
-        let (height, width) = reach.results;
-        if row >= height || column >= width {
-            return None;
-        }
-        let size = ((height - row).div_ceil(d), (width - column).div_ceil(d));
-        let input = side + 2;
+    fn phase(
+        &self,
+        reach: &Reach,
+        side: usize,
+        start: (usize, usize),
+        tiles: (usize, usize),
+        ahead: (usize, usize),
+    ) -> Phase {
+        let (d, input) = (self.dilation, side + 2);
         let tap = |point: usize| Tap {
-            row: self.row + (row + point / input * d) as isize,
-            column: self.column + (column + point % input * d) as isize,
+            row: self.row + (start.0 + point / input * d) as isize,
+            column: self.column + (start.1 + point % input * d) as isize,
             weight: point,
             phase: 0,
         };
-        let tiles = (size.0.div_ceil(side), size.1.div_ceil(side));
         let taps = (0..input * input).map(tap).collect();
-        let canvas = Canvas::new(Reach { source: reach.source, results: tiles, step: side * d, taps });
-        let results = reach.results.1;
-        (canvas.taps().len() == input * input).then_some(Phase {
-            canvas,
-            start: (row, column),
-            size,
-            tiles,
-            step: d,
-            results,
-        })
+        let canvas = Canvas::with_all_taps(Reach { source: reach.source, results: tiles, step: ahead, taps });
+        let columns = (reach.results.1 - start.1).div_ceil(d);
+        Phase { canvas, start, tiles, ahead, step: d, columns, size: reach.results }
     }
 }
 
-/// The pixels that lie a whole number of dilations apart, in tiles.
+/// Tiles with the same distances between them, whose pixels lie a dilation apart.
+///
+/// Neighbours in a row are either of the same phase of the image, one behind the other, or, where phases have few columns, of
+/// neighbouring phases: then the pixels of neighbours are neighbours in memory.
 struct Phase {
     canvas: Canvas,
     /// Row and column of the first pixel.
     start: (usize, usize),
-    /// Rows and columns of pixels.
-    size: (usize, usize),
     /// Rows and columns of tiles.
     tiles: (usize, usize),
-    /// Pixels from one of the phase to the next.
+    /// Pixels from a tile to the next, by rows and columns.
+    ahead: (usize, usize),
+    /// Pixels from one of a tile to the next.
     step: usize,
-    /// Pixels in a row of all phases.
-    results: usize,
+    /// Pixels so far apart in a row.
+    columns: usize,
+    /// Rows and columns of all results.
+    size: (usize, usize),
 }
 
 impl Phase {
@@ -124,11 +136,12 @@ impl Phase {
         self.canvas.offsets(&points, 1, 1, rows)
     }
 
-    /// Where a pixel of the phase lies in a plane of results; none if there is no such pixel.
-    fn place(&self, (row, column): (usize, usize)) -> Option<usize> {
+    /// Where a pixel of a tile lies in a plane of results, and its column; none if there is no such pixel.
+    fn place(&self, tile: (usize, usize), pixel: (usize, usize)) -> Option<(usize, usize)> {
+        let row = self.start.0 + tile.0 * self.ahead.0 + pixel.0 * self.step;
+        let column = self.start.1 + tile.1 * self.ahead.1 + pixel.1 * self.step;
         let exists = row < self.size.0 && column < self.size.1;
-        let at = || (self.start.0 + row * self.step) * self.results + self.start.1 + column * self.step;
-        exists.then(at)
+        exists.then_some((row * self.size.1 + column, column))
     }
 
     /// Writes the pixels of neighbouring tiles, the first of which is `tile` by row and column, to their `plane`.
@@ -144,18 +157,73 @@ impl Phase {
         tile: (usize, usize),
         lanes: Range<usize>,
     ) {
-        let column = F::SIDE * tile.1;
-        let count = (F::SIDE * lanes.len()).min(self.size.1 - column);
-        for (row, &[a, b, c, d]) in pixels.iter().take(F::SIDE).enumerate() {
-            let Some(place) = self.place((F::SIDE * tile.0 + row, column)) else { continue };
-            let (first, plane) = (F::SIDE * lanes.start, plane.wrapping_add(place));
-            // SAFETY: by contract; the pixels exist.
-            unsafe {
-                if F::SIDE == 2 {
-                    L::store_alternating(a, b, plane, self.step, first, count);
-                } else {
-                    store_alternating_four([a, b, c, d], plane, self.step, first, count);
+        for (row, pixels) in pixels.iter().take(F::SIDE).enumerate() {
+            if self.ahead.1 > 1 {
+                let Some((place, _)) = self.place(tile, (row, 0)) else { continue };
+                let count = (self.columns - F::SIDE * tile.1).min(F::SIDE * lanes.len());
+                let to = plane.wrapping_add(place);
+                // SAFETY: by contract; the pixels exist.
+                unsafe { store_in_turn(pixels, F::SIDE, to, self.step, lanes.start, count) };
+                continue;
+            }
+            for (column, pixels) in pixels.iter().take(F::SIDE).enumerate() {
+                let Some((place, column)) = self.place(tile, (row, column)) else { continue };
+                let count = (self.size.1 - column).min(lanes.len());
+                // SAFETY: as above.
+                unsafe {
+                    pixels.store_part(plane.wrapping_add(place), lanes.start, count, Write::Replace);
                 }
+            }
+        }
+    }
+}
+
+/// Of the floats that the lanes of `side` vectors make in turn, writes `count` from those of lane `first` on, `step` apart.
+///
+/// # Safety
+///
+/// As [`Lanes::store_alternating`].
+#[inline(always)]
+unsafe fn store_in_turn<L: Lanes>(
+    &[a, b, c, d]: &[L; 4],
+    side: usize,
+    to: *mut f32,
+    step: usize,
+    first: usize,
+    count: usize,
+) {
+    // SAFETY: by contract.
+    unsafe {
+        match side {
+            2 => L::store_alternating(a, b, to, step, 2 * first, count),
+            3 => store_three_in_turn([a, b, c], to, step, first, count),
+            _ => store_alternating_four([a, b, c, d], to, step, 4 * first, count),
+        }
+    }
+}
+
+/// Of the floats that lanes of three vectors make in turn, writes `count` from those of lane `first` on, `step` apart.
+///
+/// # Safety
+///
+/// As [`Lanes::store_alternating`].
+#[inline(always)]
+unsafe fn store_three_in_turn<L: Lanes>(
+    vectors: [L; 3],
+    to: *mut f32,
+    step: usize,
+    first: usize,
+    count: usize,
+) {
+    let mut turns = [[0.0; MOST_LANES]; 3];
+    // SAFETY: the arrays hold a vector each; the rest by contract.
+    unsafe {
+        for (vector, turn) in vectors.into_iter().zip(&mut turns) {
+            vector.store(turn.as_mut_ptr());
+        }
+        for (number, turn) in turns.iter().enumerate() {
+            for (place, value) in (number..count).step_by(3).zip(&turn[first..]) {
+                to.wrapping_add(place * step).write(*value);
             }
         }
     }
@@ -190,14 +258,6 @@ unsafe fn store_alternating_four<L: Lanes>(
     }
 }
 
-/// The products that minimal filtering of a convolution takes for each pair of channels, if the convolution has the form
-/// for it.
-pub(super) fn products(geometry: &Geometry) -> Option<f64> {
-    let reach = reach(geometry);
-    let phases = Grid::of(&reach)?.phases(&reach, 2)?;
-    Some((geometry.batch * POINTS * tiles(&phases)) as f64)
-}
-
 /// Whether enough channels on both sides share each transform: `least` of them, as the harmonic mean of both sides' numbers
 /// counts them.
 fn enough_channels((inputs, outputs): (usize, usize), least: usize) -> bool {
@@ -206,7 +266,7 @@ fn enough_channels((inputs, outputs): (usize, usize), least: usize) -> bool {
 
 /// Whether enough pixels of the lanes exist.
 fn enough_pixels<F: Filter>(_: F, phases: &[Phase], lanes: f64) -> bool {
-    let pixels: usize = phases.iter().map(|phase| phase.size.0 * phase.size.1).sum();
+    let pixels = phases.first().map_or(0, |phase| phase.size.0 * phase.size.1);
     pixels as f64 >= LEAST_USE * (F::SIDE * F::SIDE) as f64 * lanes
 }
 

@@ -43,7 +43,7 @@ impl Split {
     fn results(correlation: &Correlation, canvas: &Canvas, rows: usize, wanted: usize) -> (usize, usize) {
         let taps = canvas.taps().len().max(1);
         let pixels = rows * correlation.reach.results.1;
-        let price = if correlation.reach.step > 1 { 3 } else { 1 };
+        let price = if correlation.reach.step.1 > 1 { 3 } else { 1 };
         let least = 256 * price * canvas.channel_size(1, rows) / (taps * pixels);
         let results = correlation.results.div_ceil(wanted).max(least).next_multiple_of(BLOCK);
         (results, correlation.results.div_ceil(results))

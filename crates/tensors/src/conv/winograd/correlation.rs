@@ -5,12 +5,14 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::bands::{self, Band};
-use super::filter::{Filter, Four, Two};
+use super::filter::{Filter, Four, Three, Two};
 use super::products::{panel_product, panels};
 use super::weights::{Kernels, Transformed};
-use super::{Grid, POINTS, Phase, at_once, transform};
-use crate::conv::canvas::AHEAD;
+use super::{Grid, POINTS, Phase, at_once, tiles, transform};
+use crate::conv::Geometry;
+use crate::conv::canvas::{AHEAD, Reach};
 use crate::conv::correlation::Correlation;
+use crate::conv::forward::reach;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::packing::BLOCK;
 use crate::conv::parts::{Parts, Write, with_scratch};
@@ -42,20 +44,23 @@ enum Way {
     Bands,
     /// All tiles at once, of so many pixels.
     TwoAtOnce,
+    ThreeAtOnce,
     FourAtOnce,
 }
 
 impl<'a> Winograd<'a> {
     /// None where the correlation has another form, or where plain sums are as fast.
     pub(in crate::conv) fn new(correlation: &'a Correlation<'a>) -> Option<Self> {
-        let &Correlation { groups, results, ref reach, ref targets, .. } = correlation;
+        let &Correlation { batch, groups, channels, results, ref reach, ref targets, larger_tiles, .. } =
+            correlation;
         let grid = Grid::of(reach)?;
         // The gradient for the input, with a stride, writes every other pixel: where that is a single phase, because the dilation is
         // a multiple of the stride, its taps form a grid all the same.
         if targets[..] != [Target::plane(reach.results)] {
             return None;
         }
-        let (way, phases) = way(correlation, &grid)?;
+        let sizes = Sizes { batch, groups, channels: (channels, results), reach, larger_tiles };
+        let (way, phases) = sizes.way(&grid)?;
         let kernels = Kernels { weights: correlation.weights, reversed: grid.reversed, groups, results };
         Some(Self { correlation, phases, kernels, way })
     }
@@ -66,6 +71,9 @@ impl<'a> Winograd<'a> {
             Way::Bands => {}
             Way::TwoAtOnce => {
                 return at_once::correlation(Two, self.correlation, self.phases, &self.kernels, source, y);
+            }
+            Way::ThreeAtOnce => {
+                return at_once::correlation(Three, self.correlation, self.phases, &self.kernels, source, y);
             }
             Way::FourAtOnce => {
                 return at_once::correlation(Four, self.correlation, self.phases, &self.kernels, source, y);
@@ -100,21 +108,62 @@ impl<'a> Winograd<'a> {
     }
 }
 
-/// The fastest way, and the phases for its tiles.
-fn way(correlation: &Correlation, grid: &Grid) -> Option<(Way, Vec<Phase>)> {
-    let &Correlation { batch, groups, channels, results, ref reach, .. } = correlation;
-    let sizes = (channels, results);
-    let four = correlation.larger_tiles.then(|| grid.phases(reach, Four::SIDE)).flatten();
-    if let Some(phases) = four.filter(|phases| at_once::pays(Four, phases, batch, groups, sizes)) {
-        return Some((Way::FourAtOnce, phases));
+/// What the choice of a way depends on.
+struct Sizes<'a> {
+    batch: usize,
+    groups: usize,
+    /// Of a group: source channels and results.
+    channels: (usize, usize),
+    reach: &'a Reach,
+    larger_tiles: bool,
+}
+
+impl Sizes<'_> {
+    /// The phases for tiles of a size, if working on all at once pays.
+    fn at_once<F: Filter>(&self, filter: F, grid: &Grid) -> Option<Vec<Phase>> {
+        let phases = grid.phases(self.reach, F::SIDE);
+        at_once::pays(filter, &phases, self.batch, self.groups, self.channels).then_some(phases)
     }
-    let phases = grid.phases(reach, Two::SIDE)?;
-    let bands = bands::pay(&phases, batch, sizes, LEAST_CHANNELS);
-    let at_once = at_once::pays(Two, &phases, batch, groups, sizes);
-    if at_once && (!bands || at_once::in_one_group(&phases, batch)) {
-        return Some((Way::TwoAtOnce, phases));
+
+    /// The fastest way, and the phases for its tiles.
+    fn way(&self, grid: &Grid) -> Option<(Way, Vec<Phase>)> {
+        if let Some(way) = self.larger_tiles.then(|| self.larger(grid)).flatten() {
+            return Some(way);
+        }
+        let phases = grid.phases(self.reach, Two::SIDE);
+        let bands = bands::pay(&phases, self.batch, self.channels, LEAST_CHANNELS);
+        let at_once = at_once::pays(Two, &phases, self.batch, self.groups, self.channels);
+        if at_once && (!bands || at_once::in_one_group(&phases, self.batch)) {
+            return Some((Way::TwoAtOnce, phases));
+        }
+        bands.then_some((Way::Bands, phases))
     }
-    bands.then_some((Way::Bands, phases))
+
+    /// The larger tiles that take fewer products, those of 4x4 pixels or, where phases have few rows, of 3x3.
+    fn larger(&self, grid: &Grid) -> Option<(Way, Vec<Phase>)> {
+        let (three, four) = (self.at_once(Three, grid), self.at_once(Four, grid));
+        let fewer = |three: &Vec<_>| {
+            four.as_ref().is_none_or(|four| Three::POINTS * tiles(three) < Four::POINTS * tiles(four))
+        };
+        match three.filter(fewer) {
+            Some(phases) => Some((Way::ThreeAtOnce, phases)),
+            None => four.map(|phases| (Way::FourAtOnce, phases)),
+        }
+    }
+}
+
+/// The products that minimal filtering of a convolution takes for each pair of channels, if it is a way to go.
+pub(in crate::conv) fn products(geometry: &Geometry) -> Option<f64> {
+    let &Geometry { batch, groups, inputs, outputs, larger_tiles, .. } = geometry;
+    let reach = &reach(geometry);
+    let sizes = Sizes { batch, groups, channels: (inputs, outputs), reach, larger_tiles };
+    let (way, phases) = sizes.way(&Grid::of(reach)?)?;
+    let points = match way {
+        Way::Bands | Way::TwoAtOnce => Two::POINTS,
+        Way::ThreeAtOnce => Three::POINTS,
+        Way::FourAtOnce => Four::POINTS,
+    };
+    Some((batch * points * tiles(&phases)) as f64)
 }
 
 /// Some results of one band of one image and group.

@@ -1,6 +1,8 @@
 //! The sizes of tiles that there are, with their transforms in vectors, in which each lane is a tile.
 
 mod four;
+mod sides;
+mod three;
 mod two;
 
 use std::ops::RangeInclusive;
@@ -8,6 +10,7 @@ use std::ops::RangeInclusive;
 use crate::conv::lanes::{Lanes, MOST_LANES};
 
 pub(super) use four::Four;
+pub(super) use three::Three;
 pub(super) use two::Two;
 
 /// Output tiles of `SIDE` x `SIDE` pixels, and input tiles that are larger by 2.

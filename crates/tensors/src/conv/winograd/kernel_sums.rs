@@ -88,11 +88,11 @@ pub(super) fn gather<F: Filter>(
     lanes: Range<usize>,
 ) {
     for pixel in 0..F::SIDE * F::SIDE {
-        let at = (F::SIDE * tile.0 + pixel / F::SIDE, F::SIDE * tile.1 + pixel % F::SIDE);
-        let Some(from) = phase.place(at) else { continue };
-        let count = lanes.len().min((phase.size.1 - at.1).div_ceil(F::SIDE));
+        let Some((from, column)) = phase.place(tile, (pixel / F::SIDE, pixel % F::SIDE)) else { continue };
+        let step = phase.ahead.1;
+        let count = (phase.size.1 - column).div_ceil(step).min(lanes.len());
         let to = &mut pixels[(pixel * all + lanes.start) * row..][..count * row];
-        transpose(planes, (from, F::SIDE * phase.step), to, row);
+        transpose(planes, (from, step), to, row);
     }
 }
 

@@ -24,12 +24,11 @@ pub(in crate::conv) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32
     let reach = reach(geometry);
     let grid = Grid::of(&reach)?;
     let sizes = (inputs, outputs);
-    if let Some(phases) =
-        grid.phases(&reach, Four::SIDE).filter(|phases| at_once::sums_pay(Four, phases, batch, groups, sizes))
-    {
+    let phases = grid.phases(&reach, Four::SIDE);
+    if at_once::sums_pay(Four, &phases, batch, groups, sizes) {
         return Some(at_once::weight_gradient(Four, geometry, phases, x, dy));
     }
-    let phases = grid.phases(&reach, Two::SIDE)?;
+    let phases = grid.phases(&reach, Two::SIDE);
     if at_once::sums_pay(Two, &phases, batch, groups, sizes) {
         return Some(at_once::weight_gradient(Two, geometry, phases, x, dy));
     }

@@ -8,6 +8,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::ops::RangeInclusive;
 
 use super::Filter;
+use super::sides::{self, Side};
 use crate::conv::lanes::{Lanes, MOST_LANES};
 
 /// Tiles of 4x4 pixels: 2.25 products for each pixel instead of 9.
@@ -15,11 +16,11 @@ use crate::conv::lanes::{Lanes, MOST_LANES};
 pub(in crate::conv::winograd) struct Four;
 
 /// Points of a side.
-const SIDE: usize = 6;
+const POINTS: usize = 6;
 
 impl Filter for Four {
     const SIDE: usize = 4;
-    const POINTS: usize = SIDE * SIDE;
+    const POINTS: usize = POINTS * POINTS;
     const TILES: RangeInclusive<usize> = 16..=usize::MAX;
     const LANES: usize = 128;
     const RESULTS: usize = 96;
@@ -32,183 +33,117 @@ impl Filter for Four {
     #[inline(always)]
     unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize) {
         // SAFETY: by contract.
-        unsafe {
-            let mut rows = [[L::splat(0.0); SIDE]; SIDE];
-            for column in 0..SIDE {
-                let pixels = std::array::from_fn(|row| L::load(from.add(offsets[row * SIDE + column])));
-                for (row, value) in rows.iter_mut().zip(input(pixels)) {
-                    row[column] = value;
-                }
-            }
-            for (row, values) in rows.into_iter().enumerate() {
-                for (column, value) in input(values).into_iter().enumerate() {
-                    value.store(to.add((row * SIDE + column) * point));
-                }
-            }
-        }
+        unsafe { sides::tiles::<L, Self, 4, POINTS>(from, offsets, to, point) }
     }
 
     #[inline(always)]
-    unsafe fn kernel<L: Lanes>(g: [L; 9], mut to: impl FnMut(usize, L)) {
+    unsafe fn kernel<L: Lanes>(g: [L; 9], to: impl FnMut(usize, L)) {
         // SAFETY: by contract.
-        unsafe {
-            let (left, middle) = (kernel([g[0], g[3], g[6]]), kernel([g[1], g[4], g[7]]));
-            let right = kernel([g[2], g[5], g[8]]);
-            for row in 0..SIDE {
-                let values = kernel([left[row], middle[row], right[row]]);
-                for (column, value) in values.into_iter().enumerate() {
-                    to(row * SIDE + column, value);
-                }
-            }
-        }
+        unsafe { sides::kernel::<L, Self, 4, POINTS>(g, to) }
     }
 
     #[inline(always)]
     unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4] {
         // SAFETY: by contract.
-        unsafe {
-            let mut rows = [[L::splat(0.0); SIDE]; 4];
-            for column in 0..SIDE {
-                let products = std::array::from_fn(|row| L::load(from.add((row * SIDE + column) * point)));
-                for (row, value) in rows.iter_mut().zip(output(products)) {
-                    row[column] = value;
-                }
-            }
-            let bias = L::splat(bias);
-            let mut pixels = [[bias; 4]; 4];
-            for (pixels, products) in pixels.iter_mut().zip(rows) {
-                for (pixel, value) in pixels.iter_mut().zip(output(products)) {
-                    *pixel = value.add(bias);
-                }
-            }
-            pixels
-        }
+        unsafe { sides::pixels::<L, Self, 4, POINTS>(from, point, bias) }
     }
 
     #[inline(always)]
     unsafe fn gradients<L: Lanes>(from: *const f32, pixel: usize, to: *mut f32, point: usize) {
         // SAFETY: by contract.
-        unsafe {
-            let mut rows = [[L::splat(0.0); 4]; SIDE];
-            for column in 0..4 {
-                let pixels = std::array::from_fn(|row| L::load(from.add((4 * row + column) * pixel)));
-                for (row, value) in rows.iter_mut().zip(gradient(pixels)) {
-                    row[column] = value;
-                }
-            }
-            for (row, values) in rows.into_iter().enumerate() {
-                for (column, value) in gradient(values).into_iter().enumerate() {
-                    value.store(to.add((row * SIDE + column) * point));
-                }
-            }
-        }
+        unsafe { sides::gradients::<L, Self, 4, POINTS>(from, pixel, to, point) }
     }
 
     #[inline(always)]
     fn kernel_gradient(sums: &[f32], point: usize) -> [[f32; MOST_LANES]; 9] {
-        let mut rows = [[[0.0; MOST_LANES]; SIDE]; 3];
-        for column in 0..SIDE {
-            let mut products = [[0.0; MOST_LANES]; SIDE];
-            for (row, products) in products.iter_mut().enumerate() {
-                products.copy_from_slice(&sums[(row * SIDE + column) * point..][..MOST_LANES]);
-            }
-            for (row, values) in kernel_gradient(&products).into_iter().enumerate() {
-                rows[row][column] = values;
-            }
+        sides::kernel_gradient::<Self, 4, POINTS>(sums, point)
+    }
+}
+
+impl Side<4, POINTS> for Four {
+    #[inline(always)]
+    unsafe fn input<L: Lanes>([d0, d1, d2, d3, d4, d5]: [L; POINTS]) -> [L; POINTS] {
+        // SAFETY: by contract.
+        unsafe {
+            let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
+            let (even_half, odd_half) = (times(d2, -2.0, d4), times(d1, -2.0, d3));
+            let (even_two, odd_two) = (times(d2, -0.5, d4), times(d1, -0.5, d3));
+            [
+                times(d2, -2.5, d0.add(d4)),
+                times(odd_half, FRAC_1_SQRT_2, even_half),
+                times(odd_half, -FRAC_1_SQRT_2, even_half),
+                times(odd_two, SQRT_2, even_two),
+                times(odd_two, -SQRT_2, even_two),
+                times(d3, -2.5, d1.add(d5)),
+            ]
         }
-        let [top, middle, bottom] = rows.each_ref().map(kernel_gradient);
-        let [[g0, g1, g2], [g3, g4, g5], [g6, g7, g8]] = [top, middle, bottom];
-        [g0, g1, g2, g3, g4, g5, g6, g7, g8]
     }
-}
 
-/// The input's transform of one side: values at the points of the polynomials that are 1 at one point and 0 at the others, but for
-/// their divisors.
-#[inline(always)]
-unsafe fn input<L: Lanes>([d0, d1, d2, d3, d4, d5]: [L; SIDE]) -> [L; SIDE] {
-    // SAFETY: by contract.
-    unsafe {
-        let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
-        let (even_half, odd_half) = (times(d2, -2.0, d4), times(d1, -2.0, d3));
-        let (even_two, odd_two) = (times(d2, -0.5, d4), times(d1, -0.5, d3));
-        [
-            times(d2, -2.5, d0.add(d4)),
-            times(odd_half, FRAC_1_SQRT_2, even_half),
-            times(odd_half, -FRAC_1_SQRT_2, even_half),
-            times(odd_two, SQRT_2, even_two),
-            times(odd_two, -SQRT_2, even_two),
-            times(d3, -2.5, d1.add(d5)),
-        ]
+    /// Over the divisors 1, -3/2, -3/2, 6, 6 and 1.
+    #[inline(always)]
+    unsafe fn kernel<L: Lanes>([g0, g1, g2]: [L; 3]) -> [L; POINTS] {
+        // SAFETY: by contract.
+        unsafe {
+            let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
+            let zero = L::splat(0.0);
+            let even = times(times(g2, 0.5, g0), -2.0 / 3.0, zero);
+            let even_two = times(times(g2, 2.0, g0), 1.0 / 6.0, zero);
+            [
+                g0,
+                times(g1, FRAC_1_SQRT_2 * -2.0 / 3.0, even),
+                times(g1, FRAC_1_SQRT_2 * 2.0 / 3.0, even),
+                times(g1, SQRT_2 / 6.0, even_two),
+                times(g1, SQRT_2 / -6.0, even_two),
+                g2,
+            ]
+        }
     }
-}
 
-/// The kernel's transform of one side: its polynomial's values at the points over the divisors 1, -3/2, -3/2, 6, 6 and 1.
-#[inline(always)]
-unsafe fn kernel<L: Lanes>([g0, g1, g2]: [L; 3]) -> [L; SIDE] {
-    // SAFETY: by contract.
-    unsafe {
-        let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
-        let zero = L::splat(0.0);
-        let even = times(times(g2, 0.5, g0), -2.0 / 3.0, zero);
-        let even_two = times(times(g2, 2.0, g0), 1.0 / 6.0, zero);
-        [
-            g0,
-            times(g1, FRAC_1_SQRT_2 * -2.0 / 3.0, even),
-            times(g1, FRAC_1_SQRT_2 * 2.0 / 3.0, even),
-            times(g1, SQRT_2 / 6.0, even_two),
-            times(g1, SQRT_2 / -6.0, even_two),
-            g2,
-        ]
+    #[inline(always)]
+    unsafe fn output<L: Lanes>([m0, m1, m2, m3, m4, m5]: [L; POINTS]) -> [L; 4] {
+        // SAFETY: by contract.
+        unsafe {
+            let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
+            let (even, odd) = (m1.add(m2), m1.sub(m2));
+            let (even_two, odd_two) = (m3.add(m4), m3.sub(m4));
+            let zero = L::splat(0.0);
+            [
+                m0.add(even).add(even_two),
+                times(times(odd_two, 2.0, odd), FRAC_1_SQRT_2, zero),
+                times(times(even_two, 4.0, even), 0.5, zero),
+                times(times(odd_two, 8.0, odd), 0.5 * FRAC_1_SQRT_2, m5),
+            ]
+        }
     }
-}
 
-/// From products to pixels, of one side: sums over the points of their powers 0 to 3; infinity has the last alone.
-#[inline(always)]
-unsafe fn output<L: Lanes>([m0, m1, m2, m3, m4, m5]: [L; SIDE]) -> [L; 4] {
-    // SAFETY: by contract.
-    unsafe {
-        let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
-        let (even, odd) = (m1.add(m2), m1.sub(m2));
-        let (even_two, odd_two) = (m3.add(m4), m3.sub(m4));
-        let zero = L::splat(0.0);
-        [
-            m0.add(even).add(even_two),
-            times(times(odd_two, 2.0, odd), FRAC_1_SQRT_2, zero),
-            times(times(even_two, 4.0, even), 0.5, zero),
-            times(times(odd_two, 8.0, odd), 0.5 * FRAC_1_SQRT_2, m5),
-        ]
+    #[inline(always)]
+    unsafe fn gradient<L: Lanes>([g0, g1, g2, g3]: [L; 4]) -> [L; POINTS] {
+        // SAFETY: by contract.
+        unsafe {
+            let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
+            let (even_half, odd_half) = (times(g2, 0.5, g0), times(g3, 0.5, g1));
+            let (even_two, odd_two) = (times(g2, 2.0, g0), times(g3, 2.0, g1));
+            [
+                g0,
+                times(odd_half, FRAC_1_SQRT_2, even_half),
+                times(odd_half, -FRAC_1_SQRT_2, even_half),
+                times(odd_two, SQRT_2, even_two),
+                times(odd_two, -SQRT_2, even_two),
+                g3,
+            ]
+        }
     }
-}
 
-/// The output gradient's transform of one side, that of [`output`] transposed: its polynomial's values at the points.
-#[inline(always)]
-unsafe fn gradient<L: Lanes>([g0, g1, g2, g3]: [L; 4]) -> [L; SIDE] {
-    // SAFETY: by contract.
-    unsafe {
-        let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
-        let (even_half, odd_half) = (times(g2, 0.5, g0), times(g3, 0.5, g1));
-        let (even_two, odd_two) = (times(g2, 2.0, g0), times(g3, 2.0, g1));
-        [
-            g0,
-            times(odd_half, FRAC_1_SQRT_2, even_half),
-            times(odd_half, -FRAC_1_SQRT_2, even_half),
-            times(odd_two, SQRT_2, even_two),
-            times(odd_two, -SQRT_2, even_two),
-            g3,
-        ]
+    #[inline(always)]
+    fn kernel_gradient<const N: usize>(s: &[[f32; N]; POINTS]) -> [[f32; N]; 3] {
+        let mut g = [[0.0; N]; 3];
+        for n in 0..N {
+            let (even, odd) = (s[1][n] + s[2][n], s[1][n] - s[2][n]);
+            let (even_two, odd_two) = (s[3][n] + s[4][n], s[3][n] - s[4][n]);
+            g[0][n] = s[0][n] + (even_two * (1.0 / 6.0) - even * (2.0 / 3.0));
+            g[1][n] = odd_two * (SQRT_2 / 6.0) - odd * (FRAC_1_SQRT_2 * 2.0 / 3.0);
+            g[2][n] = (even_two - even) * (1.0 / 3.0) + s[5][n];
+        }
+        g
     }
-}
-
-/// From products to the kernel's gradient, of one side: [`kernel`] transposed.
-#[inline(always)]
-fn kernel_gradient<const N: usize>(s: &[[f32; N]; SIDE]) -> [[f32; N]; 3] {
-    let mut g = [[0.0; N]; 3];
-    for n in 0..N {
-        let (even, odd) = (s[1][n] + s[2][n], s[1][n] - s[2][n]);
-        let (even_two, odd_two) = (s[3][n] + s[4][n], s[3][n] - s[4][n]);
-        g[0][n] = s[0][n] + (even_two * (1.0 / 6.0) - even * (2.0 / 3.0));
-        g[1][n] = odd_two * (SQRT_2 / 6.0) - odd * (FRAC_1_SQRT_2 * 2.0 / 3.0);
-        g[2][n] = (even_two - even) * (1.0 / 3.0) + s[5][n];
-    }
-    g
 }
