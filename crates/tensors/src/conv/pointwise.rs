@@ -16,9 +16,12 @@ const STEP: usize = 64;
 /// Most pixels in a product for the weight gradient, and most input channels of its tasks.
 const DEPTH: usize = 2048;
 const INPUTS: usize = 256;
-/// Fewest channels of a task that shares its pixels with others, since each packs the pixels for itself.
-const CHANNELS: usize = 64;
-/// As above, for the weight gradient, whose pixels are packed across their rows, at a higher price.
+/// Fewest channels of a task that shares its pixels with others, since each packs the pixels for itself, and fewest of these pixels.
+/// From so many results on the matrix product sums in the same order, whatever their number, so that the number of tasks may
+/// depend on that of threads.
+const CHANNELS: usize = 128;
+const LEAST_PIXELS: usize = 4;
+/// Fewest channels of a task of the weight gradient, whose pixels are packed across their rows, at a higher price.
 const OUTPUTS: usize = 512;
 /// Fewest pixels of a task that shares its channels with others, since each packs the weights for itself.
 const PIXELS: usize = 128;
@@ -129,20 +132,15 @@ fn for_each_tile(
     });
 }
 
-/// How pixels and channels are split into tasks: where there are few tiles of pixels, into smaller ones or by channels,
-/// whichever packs less. Each tile packs the weights for itself, and each part of the channels the pixels.
+/// How pixels and channels are split into tasks: by pixels, and by channels as well where that makes too few tasks.
 fn tiles_and_parts(geometry: &Geometry, channels: usize) -> (Portions, Portions) {
     let (pixels, units) = (geometry.output_pixels(), (geometry.batch * geometry.groups).max(1));
-    let tiles = pixels.div_ceil(TILE);
-    let wanted = TASKS.div_ceil(units);
-    let smaller = wanted.min(pixels / PIXELS).max(tiles);
-    let parts = Portions::wanted(channels, wanted.div_ceil(tiles), CHANNELS);
-    // Numbers of the side that is summed over have no part in the comparison.
-    if channels * smaller + pixels <= channels * tiles + pixels * parts.count {
-        (Portions::new(pixels, smaller).in_steps(STEP), Portions::up_to(channels, channels))
-    } else {
-        (Portions::up_to(pixels, TILE).in_steps(STEP), parts)
-    }
+    let count = TASKS.div_ceil(units).min(pixels / PIXELS).max(pixels.div_ceil(TILE));
+    let tiles = Portions::new(pixels, count).in_steps(STEP);
+    let threads = rayon::current_num_threads();
+    let wanted =
+        if threads == 1 || pixels < LEAST_PIXELS { 1 } else { (2 * threads).div_ceil(units * count) };
+    (tiles, Portions::wanted(channels, wanted, CHANNELS))
 }
 
 /// # Safety

@@ -142,8 +142,9 @@ impl Sizes<'_> {
     /// The larger tiles that take fewer products, those of 4x4 pixels or, where phases have few rows, of 3x3.
     fn larger(&self, grid: &Grid) -> Option<(Way, Vec<Phase>)> {
         let (three, four) = (self.at_once(Three, grid), self.at_once(Four, grid));
+        let lanes = |phases: &[Phase]| (self.batch * tiles(phases)).next_multiple_of(MOST_LANES);
         let fewer = |three: &Vec<_>| {
-            four.as_ref().is_none_or(|four| Three::POINTS * tiles(three) < Four::POINTS * tiles(four))
+            four.as_ref().is_none_or(|four| Three::POINTS * lanes(three) < Four::POINTS * lanes(four))
         };
         match three.filter(fewer) {
             Some(phases) => Some((Way::ThreeAtOnce, phases)),
