@@ -40,7 +40,14 @@ pub(super) trait Filter: Copy + Send + Sync {
     /// Reads products, `point` floats apart, and returns the output pixels, to which it adds `bias`: the first `SIDE` of
     /// the first `SIDE` rows.
     unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4];
+}
 
+/// Filters for the gradient for the weights as well.
+///
+/// # Safety
+///
+/// As [`Filter`].
+pub(super) trait GradientFilter: Filter {
     /// Reads the gradients of output pixels, `pixel` floats apart, and writes their transforms, `point` floats apart.
     unsafe fn gradients<L: Lanes>(from: *const f32, pixel: usize, to: *mut f32, point: usize);
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Phase;
-use super::filter::Filter;
+use super::filter::{Filter, GradientFilter};
 use crate::conv::Geometry;
 use crate::conv::lanes::{Lanes, MOST_LANES};
 use crate::conv::parts::Parts;
@@ -124,7 +124,7 @@ fn transpose(
 ///
 /// The processor must have the instructions of `L`.
 #[inline(always)]
-pub(super) unsafe fn transform_gradients<L: Lanes, F: Filter>(
+pub(super) unsafe fn transform_gradients<L: Lanes, F: GradientFilter>(
     pixels: &[f32],
     gradients: &mut [f32],
     point: usize,
@@ -233,7 +233,7 @@ unsafe fn columns<L: Lanes, const V: usize>(
 /// Transforms sums, (point, input, output), to the weights of a block of `inputs` and `outputs` and writes them to `dw`,
 /// where those of the group begin at `first`.
 #[inline(always)]
-pub(super) fn finish<F: Filter>(
+pub(super) fn finish<F: GradientFilter>(
     geometry: &Geometry,
     (inputs, outputs): (Range<usize>, Range<usize>),
     (sums, row): (&[f32], usize),

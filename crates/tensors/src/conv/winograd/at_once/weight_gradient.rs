@@ -9,14 +9,14 @@ use crate::conv::Geometry;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::parts::{Parts, filled, with_scratch};
 use crate::conv::winograd::Phase;
-use crate::conv::winograd::filter::Filter;
+use crate::conv::winograd::filter::GradientFilter;
 use crate::conv::winograd::kernel_sums::{
     Blocks, Operands, add_products, finish, gather, transform_gradients,
 };
 use crate::filled::zeros;
 
 /// The gradient for the weights, given the one for the output.
-pub(in crate::conv::winograd) fn weight_gradient<F: Filter>(
+pub(in crate::conv::winograd) fn weight_gradient<F: GradientFilter>(
     _: F,
     geometry: &Geometry,
     phases: Vec<Phase>,
@@ -52,7 +52,7 @@ struct Gradients {
 }
 
 impl Gradients {
-    fn new<F: Filter>(geometry: &Geometry, tiles: &Tiles, blocks: Blocks, dy: &[f32]) -> Self {
+    fn new<F: GradientFilter>(geometry: &Geometry, tiles: &Tiles, blocks: Blocks, dy: &[f32]) -> Self {
         let size = tiles.lanes * blocks.row();
         let point = ((size / MOST_LANES) | 1) * MOST_LANES;
         let mut values = zeros(blocks.output_count() * F::POINTS * point);
@@ -72,7 +72,7 @@ impl Gradients {
 }
 
 /// Copies the gradients of a block of outputs to (pixel of the tile, lane, output), zeros where there is none.
-fn gather_block<F: Filter>(
+fn gather_block<F: GradientFilter>(
     geometry: &Geometry,
     tiles: &Tiles,
     blocks: Blocks,
@@ -96,7 +96,7 @@ struct TransformIn<'a, F> {
     point: usize,
 }
 
-impl<F: Filter> Kernel for TransformIn<'_, F> {
+impl<F: GradientFilter> Kernel for TransformIn<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -122,7 +122,7 @@ struct BlockIn<'a, F> {
     sums: &'a mut [f32],
 }
 
-impl<F: Filter> Kernel for BlockIn<'_, F> {
+impl<F: GradientFilter> Kernel for BlockIn<'_, F> {
     type Output = ();
 
     #[inline(always)]

@@ -7,8 +7,8 @@
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::ops::RangeInclusive;
 
-use super::Filter;
 use super::sides::{self, Side};
+use super::{Filter, GradientFilter};
 use crate::conv::lanes::{Lanes, MOST_LANES};
 
 /// Tiles of 4x4 pixels: 2.25 products for each pixel instead of 9.
@@ -46,17 +46,6 @@ impl Filter for Four {
     unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4] {
         // SAFETY: by contract.
         unsafe { sides::pixels::<L, Self, 4, POINTS>(from, point, bias) }
-    }
-
-    #[inline(always)]
-    unsafe fn gradients<L: Lanes>(from: *const f32, pixel: usize, to: *mut f32, point: usize) {
-        // SAFETY: by contract.
-        unsafe { sides::gradients::<L, Self, 4, POINTS>(from, pixel, to, point) }
-    }
-
-    #[inline(always)]
-    fn kernel_gradient(sums: &[f32], point: usize) -> [[f32; MOST_LANES]; 9] {
-        sides::kernel_gradient::<Self, 4, POINTS>(sums, point)
     }
 }
 
@@ -115,35 +104,75 @@ impl Side<4, POINTS> for Four {
             ]
         }
     }
+}
 
+impl GradientFilter for Four {
     #[inline(always)]
-    unsafe fn gradient<L: Lanes>([g0, g1, g2, g3]: [L; 4]) -> [L; POINTS] {
+    unsafe fn gradients<L: Lanes>(from: *const f32, pixel: usize, to: *mut f32, point: usize) {
         // SAFETY: by contract.
         unsafe {
-            let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
-            let (even_half, odd_half) = (times(g2, 0.5, g0), times(g3, 0.5, g1));
-            let (even_two, odd_two) = (times(g2, 2.0, g0), times(g3, 2.0, g1));
-            [
-                g0,
-                times(odd_half, FRAC_1_SQRT_2, even_half),
-                times(odd_half, -FRAC_1_SQRT_2, even_half),
-                times(odd_two, SQRT_2, even_two),
-                times(odd_two, -SQRT_2, even_two),
-                g3,
-            ]
+            let mut rows = [[L::splat(0.0); 4]; POINTS];
+            for column in 0..4 {
+                let pixels = std::array::from_fn(|row| L::load(from.add((4 * row + column) * pixel)));
+                for (row, value) in rows.iter_mut().zip(gradient(pixels)) {
+                    row[column] = value;
+                }
+            }
+            for (row, values) in rows.into_iter().enumerate() {
+                for (column, value) in gradient(values).into_iter().enumerate() {
+                    value.store(to.add((row * POINTS + column) * point));
+                }
+            }
         }
     }
 
     #[inline(always)]
-    fn kernel_gradient<const N: usize>(s: &[[f32; N]; POINTS]) -> [[f32; N]; 3] {
-        let mut g = [[0.0; N]; 3];
-        for n in 0..N {
-            let (even, odd) = (s[1][n] + s[2][n], s[1][n] - s[2][n]);
-            let (even_two, odd_two) = (s[3][n] + s[4][n], s[3][n] - s[4][n]);
-            g[0][n] = s[0][n] + (even_two * (1.0 / 6.0) - even * (2.0 / 3.0));
-            g[1][n] = odd_two * (SQRT_2 / 6.0) - odd * (FRAC_1_SQRT_2 * 2.0 / 3.0);
-            g[2][n] = (even_two - even) * (1.0 / 3.0) + s[5][n];
+    fn kernel_gradient(sums: &[f32], point: usize) -> [[f32; MOST_LANES]; 9] {
+        let mut rows = [[[0.0; MOST_LANES]; POINTS]; 3];
+        for column in 0..POINTS {
+            let mut products = [[0.0; MOST_LANES]; POINTS];
+            for (row, products) in products.iter_mut().enumerate() {
+                products.copy_from_slice(&sums[(row * POINTS + column) * point..][..MOST_LANES]);
+            }
+            for (row, values) in kernel_gradient(&products).into_iter().enumerate() {
+                rows[row][column] = values;
+            }
         }
-        g
+        let [top, middle, bottom] = rows.each_ref().map(kernel_gradient);
+        let [[g0, g1, g2], [g3, g4, g5], [g6, g7, g8]] = [top, middle, bottom];
+        [g0, g1, g2, g3, g4, g5, g6, g7, g8]
     }
+}
+
+/// The output gradient's transform of one side, that of the output transposed: its polynomial's values at the points.
+#[inline(always)]
+unsafe fn gradient<L: Lanes>([g0, g1, g2, g3]: [L; 4]) -> [L; POINTS] {
+    // SAFETY: by contract.
+    unsafe {
+        let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
+        let (even_half, odd_half) = (times(g2, 0.5, g0), times(g3, 0.5, g1));
+        let (even_two, odd_two) = (times(g2, 2.0, g0), times(g3, 2.0, g1));
+        [
+            g0,
+            times(odd_half, FRAC_1_SQRT_2, even_half),
+            times(odd_half, -FRAC_1_SQRT_2, even_half),
+            times(odd_two, SQRT_2, even_two),
+            times(odd_two, -SQRT_2, even_two),
+            g3,
+        ]
+    }
+}
+
+/// From products to the kernel's gradient, of one side: the kernel's transform transposed.
+#[inline(always)]
+fn kernel_gradient<const N: usize>(s: &[[f32; N]; POINTS]) -> [[f32; N]; 3] {
+    let mut g = [[0.0; N]; 3];
+    for n in 0..N {
+        let (even, odd) = (s[1][n] + s[2][n], s[1][n] - s[2][n]);
+        let (even_two, odd_two) = (s[3][n] + s[4][n], s[3][n] - s[4][n]);
+        g[0][n] = s[0][n] + (even_two * (1.0 / 6.0) - even * (2.0 / 3.0));
+        g[1][n] = odd_two * (SQRT_2 / 6.0) - odd * (FRAC_1_SQRT_2 * 2.0 / 3.0);
+        g[2][n] = (even_two - even) * (1.0 / 3.0) + s[5][n];
+    }
+    g
 }

@@ -1,6 +1,6 @@
 //! Tiles whose transforms are those of one side, applied to the columns and then to the rows.
 
-use crate::conv::lanes::{Lanes, MOST_LANES};
+use crate::conv::lanes::Lanes;
 
 /// The transforms of one side: tiles of `S` pixels with `P` points, `P` being `S` + 2.
 ///
@@ -16,12 +16,6 @@ pub(super) trait Side<const S: usize, const P: usize> {
 
     /// From products to pixels: sums over the points of their powers; infinity has the last alone.
     unsafe fn output<L: Lanes>(products: [L; P]) -> [L; S];
-
-    /// The output gradient's, that of [`output`](Self::output) transposed: its polynomial's values at the points.
-    unsafe fn gradient<L: Lanes>(gradients: [L; S]) -> [L; P];
-
-    /// From products to the kernel's gradient: that of [`kernel`](Self::kernel) transposed.
-    fn kernel_gradient<const N: usize>(products: &[[f32; N]; P]) -> [[f32; N]; 3];
 }
 
 /// [`Filter::tiles`](super::Filter::tiles).
@@ -97,50 +91,4 @@ pub(super) unsafe fn pixels<L: Lanes, T: Side<S, P>, const S: usize, const P: us
         }
         pixels
     }
-}
-
-/// [`Filter::gradients`](super::Filter::gradients).
-#[inline(always)]
-pub(super) unsafe fn gradients<L: Lanes, T: Side<S, P>, const S: usize, const P: usize>(
-    from: *const f32,
-    pixel: usize,
-    to: *mut f32,
-    point: usize,
-) {
-    // SAFETY: by contract.
-    unsafe {
-        let mut rows = [[L::splat(0.0); S]; P];
-        for column in 0..S {
-            let pixels = std::array::from_fn(|row| L::load(from.add((S * row + column) * pixel)));
-            for (row, value) in rows.iter_mut().zip(T::gradient(pixels)) {
-                row[column] = value;
-            }
-        }
-        for (row, values) in rows.into_iter().enumerate() {
-            for (column, value) in T::gradient(values).into_iter().enumerate() {
-                value.store(to.add((row * P + column) * point));
-            }
-        }
-    }
-}
-
-/// [`Filter::kernel_gradient`](super::Filter::kernel_gradient).
-#[inline(always)]
-pub(super) fn kernel_gradient<T: Side<S, P>, const S: usize, const P: usize>(
-    sums: &[f32],
-    point: usize,
-) -> [[f32; MOST_LANES]; 9] {
-    let mut rows = [[[0.0; MOST_LANES]; P]; 3];
-    for column in 0..P {
-        let mut products = [[0.0; MOST_LANES]; P];
-        for (row, products) in products.iter_mut().enumerate() {
-            products.copy_from_slice(&sums[(row * P + column) * point..][..MOST_LANES]);
-        }
-        for (row, values) in T::kernel_gradient(&products).into_iter().enumerate() {
-            rows[row][column] = values;
-        }
-    }
-    let [top, middle, bottom] = rows.each_ref().map(T::kernel_gradient);
-    let [[g0, g1, g2], [g3, g4, g5], [g6, g7, g8]] = [top, middle, bottom];
-    [g0, g1, g2, g3, g4, g5, g6, g7, g8]
 }

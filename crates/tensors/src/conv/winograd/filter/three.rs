@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use super::Filter;
 use super::sides::{self, Side};
-use crate::conv::lanes::{Lanes, MOST_LANES};
+use crate::conv::lanes::Lanes;
 
 /// Tiles of 3x3 pixels: 2.78 products for each pixel instead of 9. They fit the phases of large dilations, of few rows each.
 #[derive(Clone, Copy)]
@@ -45,17 +45,6 @@ impl Filter for Three {
     unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4] {
         // SAFETY: by contract.
         unsafe { sides::pixels::<L, Self, 3, POINTS>(from, point, bias) }
-    }
-
-    #[inline(always)]
-    unsafe fn gradients<L: Lanes>(from: *const f32, pixel: usize, to: *mut f32, point: usize) {
-        // SAFETY: by contract.
-        unsafe { sides::gradients::<L, Self, 3, POINTS>(from, pixel, to, point) }
-    }
-
-    #[inline(always)]
-    fn kernel_gradient(sums: &[f32], point: usize) -> [[f32; MOST_LANES]; 9] {
-        sides::kernel_gradient::<Self, 3, POINTS>(sums, point)
     }
 }
 
@@ -103,32 +92,5 @@ impl Side<3, POINTS> for Three {
                 times(m3, 4.0, times(m2, 0.25, m1.add(m4))),
             ]
         }
-    }
-
-    #[inline(always)]
-    unsafe fn gradient<L: Lanes>([g0, g1, g2]: [L; 3]) -> [L; POINTS] {
-        // SAFETY: by contract.
-        unsafe {
-            let times = |x: L, factor: f32, plus: L| x.mul_add(L::splat(factor), plus);
-            [
-                g0,
-                g0.add(g2).sub(g1),
-                times(g2, 0.25, times(g1, 0.5, g0)),
-                times(g2, 4.0, times(g1, 2.0, g0)),
-                g2,
-            ]
-        }
-    }
-
-    #[inline(always)]
-    fn kernel_gradient<const N: usize>(s: &[[f32; N]; POINTS]) -> [[f32; N]; 3] {
-        let mut g = [[0.0; N]; 3];
-        for n in 0..N {
-            let (minus, half, two) = (s[1][n] / -4.5, s[2][n] / 1.125, s[3][n] / 18.0);
-            g[0][n] = s[0][n] + minus + (half + two);
-            g[1][n] = 0.5 * half + 2.0 * two - minus;
-            g[2][n] = minus + 0.25 * half + 4.0 * two + s[4][n];
-        }
-        g
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::Filter;
+use super::{Filter, GradientFilter};
 use crate::conv::lanes::{Lanes, MOST_LANES};
 use crate::conv::winograd::{POINTS, transform};
 
@@ -40,7 +40,9 @@ impl Filter for Two {
         let (top, bottom) = ([y00, y01, y01, y01], [y10, y11, y11, y11]);
         [top, bottom, bottom, bottom]
     }
+}
 
+impl GradientFilter for Two {
     #[inline(always)]
     unsafe fn gradients<L: Lanes>(from: *const f32, pixel: usize, to: *mut f32, point: usize) {
         // SAFETY: by contract.
