@@ -92,26 +92,13 @@ pub(super) trait Lanes: Copy {
         }
     }
 
-    /// Every second float of `count`, at most `2 * WIDTH`, which must be valid, in the first lanes; the others are arbitrary.
-    #[inline(always)]
-    unsafe fn load_every_second(from: *const f32, count: usize) -> Self {
-        let mut lanes = [0.0; MOST_LANES];
-        // SAFETY: the array holds a vector, the floats are valid by contract.
-        unsafe {
-            for (index, lane) in lanes.iter_mut().enumerate().take(count.div_ceil(2)) {
-                *lane = *from.add(2 * index);
-            }
-            Self::load(lanes.as_ptr())
-        }
-    }
-
-    /// `count` floats, at most `WIDTH`, which lie `step` apart and must be valid, in the first lanes; the others are arbitrary.
+    /// Every `step`-th float of `count`, at most `step * WIDTH`, which must be valid, in the first lanes; the others are arbitrary.
     #[inline(always)]
     unsafe fn load_strided(from: *const f32, step: usize, count: usize) -> Self {
         let mut lanes = [0.0; MOST_LANES];
         // SAFETY: the array holds a vector, the floats are valid by contract.
         unsafe {
-            for (index, lane) in lanes.iter_mut().enumerate().take(count) {
+            for (index, lane) in lanes.iter_mut().enumerate().take(count.div_ceil(step)) {
                 *lane = *from.add(index * step);
             }
             Self::load(lanes.as_ptr())
@@ -153,25 +140,25 @@ pub(super) trait Lanes: Copy {
         }
     }
 
-    /// Of the floats that lanes of `even` and `odd` make in turn, writes `count` from `first` on, `step` apart.
+    /// Of the floats that the lanes of up to 4 vectors make in turn, writes `count` from `first` on, `step` apart.
     #[inline(always)]
-    unsafe fn store_alternating(
-        even: Self,
-        odd: Self,
+    unsafe fn store_in_turn<const N: usize>(
+        vectors: [Self; N],
         to: *mut f32,
         step: usize,
         first: usize,
         count: usize,
     ) {
-        let mut lanes = [[0.0; MOST_LANES]; 2];
-        debug_assert!(first + count <= 2 * Self::WIDTH);
+        let mut lanes = [[0.0; MOST_LANES]; N];
+        debug_assert!(first + count <= N * Self::WIDTH);
         // SAFETY: the arrays hold vectors, the targets are valid by contract.
         unsafe {
-            even.store(lanes[0].as_mut_ptr());
-            odd.store(lanes[1].as_mut_ptr());
+            for (vector, lanes) in vectors.into_iter().zip(&mut lanes) {
+                vector.store(lanes.as_mut_ptr());
+            }
             for index in 0..count {
-                let lane = first + index;
-                *to.add(index * step) = lanes[lane % 2][lane / 2];
+                let place = first + index;
+                *to.add(index * step) = lanes[place % N][place / N];
             }
         }
     }
@@ -189,45 +176,24 @@ pub(super) unsafe fn copy<L: Lanes>(source: &[f32], step: usize, target: &mut [f
     let mut done = 0;
     // SAFETY: all reads and writes are inside the slices: by the assertion and the conditions.
     unsafe {
-        match step {
-            1 => {
-                while done + L::WIDTH <= target.len() {
-                    L::load(from.add(done)).store(to.add(done));
-                    done += L::WIDTH;
-                }
-                let rest = target.len() - done;
-                L::load_part(from.wrapping_add(done), rest).store_part(
-                    to.wrapping_add(done),
-                    0,
-                    rest,
-                    Write::Replace,
-                );
-                return;
+        if step == 1 {
+            while done + L::WIDTH <= target.len() {
+                L::load(from.add(done)).store(to.add(done));
+                done += L::WIDTH;
             }
-            2 => {
-                while done < target.len() {
-                    let (count, valid) = (target.len() - done, source.len() - 2 * done);
-                    let values = L::load_every_second(from.add(2 * done), valid.min(2 * L::WIDTH));
-                    if count >= L::WIDTH {
-                        values.store(to.add(done));
-                    } else {
-                        values.store_part(to.add(done), 0, count, Write::Replace);
-                    }
-                    done += L::WIDTH;
-                }
-                return;
-            }
-            _ => {}
+            let rest = target.len() - done;
+            let values = L::load_part(from.wrapping_add(done), rest);
+            return values.store_part(to.wrapping_add(done), 0, rest, Write::Replace);
         }
         while done < target.len() {
-            let count = (target.len() - done).min(L::WIDTH);
-            L::load_strided(from.add(done * step), step, count).store_part(
-                to.add(done),
-                0,
-                count,
-                Write::Replace,
-            );
-            done += count;
+            let (count, valid) = (target.len() - done, source.len() - step * done);
+            let values = L::load_strided(from.add(step * done), step, valid.min(step * L::WIDTH));
+            if count >= L::WIDTH {
+                values.store(to.add(done));
+            } else {
+                values.store_part(to.add(done), 0, count, Write::Replace);
+            }
+            done += L::WIDTH;
         }
     }
 }
@@ -298,14 +264,15 @@ mod tests {
     struct Methods;
 
     impl Kernel for Methods {
-        type Output = [Vec<f32>; 7];
+        type Output = [Vec<f32>; 10];
 
         #[inline(always)]
-        fn run<L: Lanes>(self) -> [Vec<f32>; 7] {
+        fn run<L: Lanes>(self) -> [Vec<f32>; 10] {
             let numbers: Vec<f32> = (1..=64).map(|i| i as f32).collect();
             let target = || vec![100.0; 64];
             let (mut part, mut strided, mut ones, mut twos, mut threes) =
                 (target(), target(), target(), target(), target());
+            let (mut fours, mut fives, mut turns) = (target(), target(), target());
             let mut placed = vec![0.0; MOST_LANES];
             // SAFETY: the instructions are there by the contract of `run`; all places are inside the vectors.
             let sums = unsafe {
@@ -317,6 +284,13 @@ mod tests {
                 copy::<L>(&numbers, 1, &mut ones[..37]);
                 copy::<L>(&numbers[..57], 2, &mut twos[..29]);
                 copy::<L>(&numbers, 3, &mut threes[..21]);
+                copy::<L>(&numbers[..62], 4, &mut fours[..16]);
+                copy::<L>(&numbers, 5, &mut fives[..13]);
+                let [a, b, c] = [1, 21, 41].map(|first| L::load(numbers.as_ptr().add(first)));
+                L::store_in_turn([a, b], turns.as_mut_ptr(), 1, 1, 5);
+                L::store_in_turn([a, b, c], turns.as_mut_ptr().add(8), 1, 2, 10);
+                L::store_in_turn([a, b, c], turns.as_mut_ptr().add(20), 2, 0, 4);
+                L::store_in_turn([c, b, a, values], turns.as_mut_ptr().add(30), 1, 3, 4 * 4 - 3);
                 // 4 lanes that are alike in all widths.
                 let first = L::load_part(numbers.as_ptr(), 4).mul_add(L::splat(2.0), L::splat(1.0));
                 let mut lanes = [0.0; MOST_LANES];
@@ -328,7 +302,7 @@ mod tests {
                 }
                 vec![L::load(lanes.as_ptr()).sum(), lanes[3]]
             };
-            [part, strided, ones, twos, threes, sums, placed]
+            [part, strided, ones, twos, threes, sums, placed, fours, fives, turns]
         }
     }
 
@@ -343,6 +317,12 @@ mod tests {
         assert_eq!(plain[4][19..22], [58., 61., 100.]);
         assert_eq!(plain[5], [24., 9.]);
         assert_eq!(plain[6][..5], [5., 10., 15., 20., 9.]);
+        assert_eq!(plain[7][13..17], [53., 57., 61., 100.]);
+        assert_eq!(plain[8][11..14], [56., 61., 100.]);
+        assert_eq!(plain[9][..6], [22., 3., 23., 4., 24., 100.]);
+        assert_eq!(plain[9][8..19], [42., 3., 23., 43., 4., 24., 44., 5., 25., 45., 100.]);
+        assert_eq!(plain[9][20..28], [2., 100., 22., 100., 42., 100., 3., 100.]);
+        assert_eq!(plain[9][30..44], [1., 43., 23., 3., 2., 44., 24., 4., 3., 45., 25., 5., 4., 100.]);
         for lanes in [8, 16] {
             assert_eq!(with_lanes(lanes, || run(Methods)), plain, "{lanes} lanes");
         }

@@ -25,6 +25,7 @@ use std::ops::Range;
 use super::canvas::{Canvas, Reach, Tap};
 use super::lanes::{Lanes, MOST_LANES};
 use super::parts::Write;
+use crate::fetch::fetch_line;
 use filter::Filter;
 
 pub(super) use correlation::{Winograd, products};
@@ -144,6 +145,17 @@ impl Phase {
         exists.then_some((row * self.size.1 + column, column))
     }
 
+    /// Asks the memory for the pixels that [`write`](Self::write) will write for so many tiles.
+    #[inline(always)]
+    fn fetch<F: Filter>(&self, plane: *const f32, tile: (usize, usize), tiles: usize) {
+        let apart = if self.ahead.1 > 1 { 1 } else { F::SIDE };
+        for (row, column) in (0..F::SIDE).flat_map(|row| (0..apart).map(move |column| (row, column))) {
+            let Some((place, _)) = self.place(tile, (row, column)) else { continue };
+            let lines = (0..tiles * self.ahead.1).step_by(MOST_LANES);
+            lines.for_each(|pixel| fetch_line(plane.wrapping_add(place + pixel)));
+        }
+    }
+
     /// Writes the pixels of neighbouring tiles, the first of which is `tile` by row and column, to their `plane`.
     ///
     /// # Safety
@@ -161,9 +173,16 @@ impl Phase {
             if self.ahead.1 > 1 {
                 let Some((place, _)) = self.place(tile, (row, 0)) else { continue };
                 let count = (self.columns - F::SIDE * tile.1).min(F::SIDE * lanes.len());
-                let to = plane.wrapping_add(place);
+                let (to, step, first) = (plane.wrapping_add(place), self.step, F::SIDE * lanes.start);
+                let &[a, b, c, d] = pixels;
                 // SAFETY: by contract; the pixels exist.
-                unsafe { store_in_turn(pixels, F::SIDE, to, self.step, lanes.start, count) };
+                unsafe {
+                    match F::SIDE {
+                        2 => L::store_in_turn([a, b], to, step, first, count),
+                        3 => L::store_in_turn([a, b, c], to, step, first, count),
+                        _ => L::store_in_turn([a, b, c, d], to, step, first, count),
+                    }
+                }
                 continue;
             }
             for (column, pixels) in pixels.iter().take(F::SIDE).enumerate() {
@@ -173,86 +192,6 @@ impl Phase {
                 unsafe {
                     pixels.store_part(plane.wrapping_add(place), lanes.start, count, Write::Replace);
                 }
-            }
-        }
-    }
-}
-
-/// Of the floats that the lanes of `side` vectors make in turn, writes `count` from those of lane `first` on, `step` apart.
-///
-/// # Safety
-///
-/// As [`Lanes::store_alternating`].
-#[inline(always)]
-unsafe fn store_in_turn<L: Lanes>(
-    &[a, b, c, d]: &[L; 4],
-    side: usize,
-    to: *mut f32,
-    step: usize,
-    first: usize,
-    count: usize,
-) {
-    // SAFETY: by contract.
-    unsafe {
-        match side {
-            2 => L::store_alternating(a, b, to, step, 2 * first, count),
-            3 => store_three_in_turn([a, b, c], to, step, first, count),
-            _ => store_alternating_four([a, b, c, d], to, step, 4 * first, count),
-        }
-    }
-}
-
-/// Of the floats that lanes of three vectors make in turn, writes `count` from those of lane `first` on, `step` apart.
-///
-/// # Safety
-///
-/// As [`Lanes::store_alternating`].
-#[inline(always)]
-unsafe fn store_three_in_turn<L: Lanes>(
-    vectors: [L; 3],
-    to: *mut f32,
-    step: usize,
-    first: usize,
-    count: usize,
-) {
-    let mut turns = [[0.0; MOST_LANES]; 3];
-    // SAFETY: the arrays hold a vector each; the rest by contract.
-    unsafe {
-        for (vector, turn) in vectors.into_iter().zip(&mut turns) {
-            vector.store(turn.as_mut_ptr());
-        }
-        for (number, turn) in turns.iter().enumerate() {
-            for (place, value) in (number..count).step_by(3).zip(&turn[first..]) {
-                to.wrapping_add(place * step).write(*value);
-            }
-        }
-    }
-}
-
-/// Of the floats that lanes of four vectors make in turn, writes `count` from `first` on, `step` apart.
-///
-/// # Safety
-///
-/// As [`Lanes::store_alternating`].
-#[inline(always)]
-unsafe fn store_alternating_four<L: Lanes>(
-    [a, b, c, d]: [L; 4],
-    to: *mut f32,
-    step: usize,
-    first: usize,
-    count: usize,
-) {
-    let (half, mut turns) = (2 * L::WIDTH, [[0.0; 2 * MOST_LANES]; 2]);
-    // SAFETY: the arrays hold two vectors each; the rest by contract.
-    unsafe {
-        L::store_alternating(a, c, turns[0].as_mut_ptr(), 1, 0, half);
-        L::store_alternating(b, d, turns[1].as_mut_ptr(), 1, 0, half);
-        for (number, start) in [0, half].into_iter().enumerate() {
-            let (from, until) = (first.max(start), (first + count).min(start + half));
-            if from < until {
-                let [even, odd] = turns.each_ref().map(|turn| L::load(turn.as_ptr().add(number * L::WIDTH)));
-                let to = to.wrapping_add((from - first) * step);
-                L::store_alternating(even, odd, to, step, from - start, until - from);
             }
         }
     }

@@ -70,28 +70,30 @@ impl Lanes for __m512 {
     }
 
     #[inline(always)]
-    unsafe fn load_every_second(from: *const f32, count: usize) -> Self {
-        // SAFETY: the floats are valid by contract.
-        unsafe {
-            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-            let [low, high] = if count == 2 * Self::WIDTH {
-                [Self::load(from), Self::load(from.add(Self::WIDTH))]
-            } else {
-                let low = count.min(Self::WIDTH);
-                [Self::load_part(from, low), Self::load_part(from.wrapping_add(Self::WIDTH), count - low)]
-            };
-            _mm512_permutex2var_ps(low, even, high)
-        }
-    }
-
-    #[inline(always)]
     unsafe fn load_strided(from: *const f32, step: usize, count: usize) -> Self {
-        let mask = ((1u32 << count) - 1) as __mmask16;
-        // SAFETY: only the lanes of the mask are read, which are valid by contract.
+        // SAFETY: only the first `count` floats are read, which are valid by contract.
         unsafe {
             let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
             let places = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(step as i32));
-            _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, places, from.cast())
+            if step > MOST_LOADS {
+                let mask = ((1u32 << count.div_ceil(step)) - 1) as __mmask16;
+                return _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, places, from.cast());
+            }
+            let part = |number: usize| {
+                let start = number * Self::WIDTH;
+                if start + Self::WIDTH <= count {
+                    Self::load(from.add(start))
+                } else {
+                    Self::load_part(from.wrapping_add(start), count.saturating_sub(start))
+                }
+            };
+            let mut values = _mm512_permutex2var_ps(part(0), places, part(1)); // of a place, the last 5 bits count
+            for number in 2..step {
+                let vectors = _mm512_srli_epi32::<4>(places);
+                let here = _mm512_cmpeq_epi32_mask(vectors, _mm512_set1_epi32(number as i32));
+                values = _mm512_mask_permutexvar_ps(values, here, places, part(number)); // the last 4 bits
+            }
+            values
         }
     }
 
@@ -114,33 +116,61 @@ impl Lanes for __m512 {
     }
 
     #[inline(always)]
-    unsafe fn store_alternating(
-        even: Self,
-        odd: Self,
+    unsafe fn store_in_turn<const N: usize>(
+        vectors: [Self; N],
         to: *mut f32,
         step: usize,
         first: usize,
         count: usize,
     ) {
-        let mask = ((1u64 << count) - 1) << first;
+        let mask = ((1u128 << count) - 1) << first;
         // SAFETY: only the lanes of the mask are written, which are valid by contract.
         unsafe {
-            let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            let high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-            let halves = [low, high].map(|half| _mm512_permutex2var_ps(even, half, odd));
             let to = to.wrapping_sub(first * step);
-            for (number, half) in halves.into_iter().enumerate() {
+            for (number, turn) in const { &turns::<N>() }.iter().enumerate() {
                 let (to, mask) = (to.wrapping_add(16 * number * step), (mask >> (16 * number)) as __mmask16);
+                if mask == 0 {
+                    continue;
+                }
+                let lanes = _mm512_loadu_si512(turn.lanes.as_ptr().cast());
+                let mut values = _mm512_permutex2var_ps(vectors[0], lanes, vectors[1]);
+                for number in 2..N {
+                    values = _mm512_mask_permutexvar_ps(values, turn.masks[number], lanes, vectors[number]);
+                }
                 if step == 1 {
-                    _mm512_mask_storeu_ps(to, mask, half);
+                    _mm512_mask_storeu_ps(to, mask, values);
                 } else {
                     let places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
                     let places = _mm512_mullo_epi32(places, _mm512_set1_epi32(step as i32));
-                    _mm512_mask_i32scatter_ps::<4>(to, mask, places, half);
+                    _mm512_mask_i32scatter_ps::<4>(to, mask, places, values);
                 }
             }
         }
     }
+}
+
+/// Floats apart up to which loading all between them is faster than gathering.
+const MOST_LOADS: usize = 4;
+
+/// A vector of floats that the lanes of `N` others make in turn.
+#[derive(Clone, Copy)]
+struct Turn<const N: usize> {
+    /// Which lane each comes from; from 16 on those of the second vector.
+    lanes: [i32; 16],
+    /// Those that come from each vector.
+    masks: [__mmask16; N],
+}
+
+const fn turns<const N: usize>() -> [Turn<N>; N] {
+    let mut turns = [Turn { lanes: [0; 16], masks: [0; N] }; N];
+    let mut place = 0;
+    while place < 16 * N {
+        let (turn, lane) = (&mut turns[place / 16], place % 16);
+        turn.lanes[lane] = (place / N + if place % N == 1 { 16 } else { 0 }) as i32;
+        turn.masks[place % N] |= 1 << lane;
+        place += 1;
+    }
+    turns
 }
 
 impl Lanes for __m256 {

@@ -20,8 +20,10 @@ use crate::filled::places;
 
 /// Channels that are multiplied at once: those of all vectors stay in the second-level cache with the products.
 const CHANNELS: usize = 64;
-/// Floats of transformed tiles that are in memory at the same time, if one group has fewer.
-const GROUPS_FLOATS: usize = 12 << 20;
+/// Floats of transformed tiles that are held at the same time, in the last cache, if one group has fewer.
+const GROUPS_FLOATS: usize = 2 << 20;
+/// Results for whose pixels the memory is asked ahead.
+const AHEAD: usize = 2;
 /// Fewest results of a task, since each reads all inputs.
 const LEAST_RESULTS: usize = 32;
 
@@ -154,6 +156,8 @@ impl<F: Filter> Task<'_, F> {
                     let pixels = F::pixels::<L>(from, BLOCK * L::WIDTH, bias);
                     for piece in &pieces {
                         let plane = self.y.at((piece.image * results + result) * result_pixels);
+                        let later = plane.wrapping_add(AHEAD * result_pixels);
+                        piece.phase.fetch::<F>(later, piece.tile, piece.lanes.len());
                         piece.phase.write::<L, F>(&pixels, plane, piece.tile, piece.lanes.clone());
                     }
                 }

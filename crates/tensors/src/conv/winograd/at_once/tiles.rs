@@ -10,6 +10,7 @@ use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
 use crate::conv::parts::{Parts, filled, with_scratch};
 use crate::conv::winograd::Phase;
 use crate::conv::winograd::filter::Filter;
+use crate::fetch::fetch_line;
 
 /// A group of rows of tiles, without gaps between them.
 pub(super) struct Tiles<'a> {
@@ -207,6 +208,7 @@ impl Channel<'_> {
         }
     }
 
+    /// Asks the memory for the same row of the next channel.
     #[inline(always)]
     unsafe fn transform_row<L: Lanes, F: Filter>(&self, row: &Row, from: &[f32], offsets: &[usize]) {
         let to = self.values.at(self.layout.start(self.number, 0) + row.lanes.start);
@@ -215,6 +217,8 @@ impl Channel<'_> {
             unsafe {
                 F::tiles::<L>(from.as_ptr().add(first), offsets, to.add(first), self.layout.point);
             }
+            let next = to.wrapping_add(first + self.layout.row);
+            (0..F::POINTS).for_each(|point| fetch_line(next.wrapping_add(point * self.layout.point)));
         }
     }
 
