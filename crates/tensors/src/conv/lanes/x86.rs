@@ -134,8 +134,8 @@ impl Lanes for __m512 {
                 }
                 let lanes = _mm512_loadu_si512(turn.lanes.as_ptr().cast());
                 let mut values = _mm512_permutex2var_ps(vectors[0], lanes, vectors[1]);
-                for number in 2..N {
-                    values = _mm512_mask_permutexvar_ps(values, turn.masks[number], lanes, vectors[number]);
+                for (vector, here) in vectors[2..].iter().zip(&turn.masks[2..]) {
+                    values = _mm512_mask_permutexvar_ps(values, *here, lanes, *vector);
                 }
                 if step == 1 {
                     _mm512_mask_storeu_ps(to, mask, values);
