@@ -118,6 +118,13 @@ pub(super) trait Lanes: Copy {
         }
     }
 
+    /// As `load_places`, each float with its 8 successors, which are in vectors of their own.
+    #[inline(always)]
+    unsafe fn load_nine(from: *const f32, places: &[i32]) -> [Self; 9] {
+        // SAFETY: as this method.
+        std::array::from_fn(|number| unsafe { Self::load_places(from.add(number), places) })
+    }
+
     /// Writes the lanes from `first` on to `count` floats, which must be valid.
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, first: usize, count: usize, write: Write) {

@@ -154,11 +154,11 @@ impl<F: Filter> Block<'_, F> {
         for first in (0..C * BLOCK).step_by(L::WIDTH) {
             // SAFETY: the places and the points are inside the slices by the assertions.
             unsafe {
-                let weight = |place: usize| {
-                    let place = if self.reversed { 8 - place } else { place };
-                    L::load_places(weights.as_ptr().add(place), &places[first..])
-                };
-                F::kernel::<L>(std::array::from_fn(weight), |number, values| {
+                let mut taps = L::load_nine(weights.as_ptr(), &places[first..]);
+                if self.reversed {
+                    taps.reverse();
+                }
+                F::kernel::<L>(taps, |number, values| {
                     let to = to.as_mut_ptr().add(number * point + first).cast();
                     if L::WIDTH <= C * BLOCK {
                         values.store(to);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::conv::canvas::AHEAD;
-use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
+use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, clear, run};
 use crate::conv::parts::{Parts, filled, with_scratch};
 use crate::conv::winograd::Phase;
 use crate::conv::winograd::filter::Filter;
@@ -132,6 +132,12 @@ impl<'a> Tiles<'a> {
         })
     }
 
+    fn runs(&self) -> Vec<Run<'_>> {
+        let of_one = |a: &Row, b: &Row| a.image == b.image && std::ptr::eq(a.phase, b.phase);
+        let runs = self.rows.chunk_by(of_one);
+        runs.map(|rows| Run { rows, offsets: rows[0].phase.offsets(rows.len()) }).collect()
+    }
+
     /// Transforms the tiles of all planes, for so many channels at a time.
     pub(super) fn transform<F: Filter>(&self, planes: Planes, portion: usize) -> Transformed {
         let row = self.lanes.next_multiple_of(MOST_LANES) + MOST_LANES;
@@ -140,9 +146,10 @@ impl<'a> Tiles<'a> {
         let channels = planes.channels.next_multiple_of(portion);
         let size = |row: &Row| row.phase.canvas.size(1, 1, row.phase.tiles.0);
         let canvas = self.rows.iter().map(size).max().unwrap_or(0);
+        let runs = self.runs();
         let write = |values: Parts| {
             (0..channels).into_par_iter().with_min_len(4).for_each(|number| {
-                let channel = Channel { tiles: self, planes, number, values, layout };
+                let channel = Channel { runs: &runs, lanes: self.lanes, planes, number, values, layout };
                 with_scratch(canvas, |canvas| run(ChannelIn { filter: PhantomData::<F>, channel, canvas }));
             });
         };
@@ -152,9 +159,16 @@ impl<'a> Tiles<'a> {
     }
 }
 
+/// Rows of tiles of one phase of an image, with the distances of a tile's points in their canvas.
+struct Run<'a> {
+    rows: &'a [Row<'a>],
+    offsets: Vec<usize>,
+}
+
 /// A channel of all images that is to be transformed; one that does not exist is zero.
 struct Channel<'a> {
-    tiles: &'a Tiles<'a>,
+    runs: &'a [Run<'a>],
+    lanes: usize,
     planes: Planes<'a>,
     number: usize,
     values: Parts,
@@ -175,10 +189,13 @@ impl<F: Filter> Kernel for ChannelIn<'_, F> {
         let Self { channel, canvas, .. } = self;
         if channel.number < channel.planes.channels {
             // SAFETY: the instructions are there by the contract of `Kernel::run`; this task alone has the channel.
-            unsafe { channel.transform::<L, F>(canvas) };
-            channel.clear_from(channel.tiles.lanes);
+            unsafe {
+                channel.transform::<L, F>(canvas);
+                channel.clear_from::<L>(channel.lanes);
+            }
         } else {
-            channel.clear_from(0);
+            // SAFETY: as above.
+            unsafe { channel.clear_from::<L>(0) };
         }
     }
 }
@@ -187,8 +204,7 @@ impl Channel<'_> {
     /// Writes the tiles of all images, and arbitrary values to less than a vector of lanes behind them.
     #[inline(always)]
     unsafe fn transform<L: Lanes, F: Filter>(&self, canvas: &mut [f32]) {
-        let of_one = |a: &Row, b: &Row| a.image == b.image && std::ptr::eq(a.phase, b.phase);
-        for run in self.tiles.rows.chunk_by(of_one) {
+        for Run { rows: run, offsets } in self.runs {
             let Row { image, phase, row: first, .. } = run[0];
             let rows = first..first + run.len();
             let canvas = &mut canvas[..phase.canvas.size(1, 1, run.len())];
@@ -199,11 +215,10 @@ impl Channel<'_> {
             }
             // SAFETY: by contract.
             unsafe { phase.canvas.fill::<L>(self.planes.of(image, self.number), rows, planes) };
-            let offsets = phase.offsets(run.len());
-            for row in run {
+            for row in *run {
                 let from = &canvas[(row.row - first) * phase.canvas.pitch..];
                 // SAFETY: by contract.
-                unsafe { self.transform_row::<L, F>(row, from, &offsets) };
+                unsafe { self.transform_row::<L, F>(row, from, offsets) };
             }
         }
     }
@@ -223,16 +238,15 @@ impl Channel<'_> {
     }
 
     /// Sets the lanes from one on to zero, and what lies behind them to the next row or the next point.
-    fn clear_from(&self, lane: usize) {
+    #[inline(always)]
+    unsafe fn clear_from<L: Lanes>(&self, lane: usize) {
         let Layout { portion, row, point, .. } = self.layout;
         let last = (self.number + 1).is_multiple_of(portion);
         let len = row - lane + if last { point - portion * row } else { 0 };
         for number in 0..self.layout.points {
             let start = self.layout.start(self.number, number) + lane;
-            // SAFETY: this task alone has the channel.
-            unsafe { self.values.uninit(start, len) }.iter_mut().for_each(|value| {
-                value.write(0.0);
-            });
+            // SAFETY: by contract; this task alone has the channel.
+            unsafe { clear::<L>(self.values.slice(start, len)) };
         }
     }
 }
