@@ -54,6 +54,12 @@ fn half_a_save(place: &Place) -> bool {
     names.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(".partial"))
 }
 
+/// Whether there is such a run yet.
+fn has_run(place: &Place, is_so: impl Fn(&Path) -> bool) -> bool {
+    let runs = std::fs::read_dir(place.path("runs/tiny")).into_iter().flatten().flatten();
+    runs.into_iter().any(|run| is_so(&run.path()))
+}
+
 /// Waits until `is_so`, the child has ended or the time is over.
 fn wait(child: &mut Child, time: Duration, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
@@ -84,8 +90,7 @@ fn a_run_killed_at_random_moments_ends_with_the_same_weights() {
         let mut child = start(&tortured, arguments);
         // Before there is a config, another run would begin.
         wait(&mut child, Duration::from_secs(60), || {
-            let runs = std::fs::read_dir(tortured.path("runs/tiny")).into_iter().flatten().flatten();
-            runs.into_iter().any(|run| run.path().join("config.toml").exists())
+            has_run(&tortured, |run| run.join("config.toml").exists())
         });
         let moment = Duration::from_secs_f64(0.2 * dice.roll());
         std::thread::sleep(moment);
@@ -156,9 +161,8 @@ fn a_second_interrupt_stops_at_once() {
     let mut command = place.command(&["train", "tiny"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     wait(&mut child, Duration::from_secs(120), || {
-        place.path("runs/tiny").exists()
-            && std::fs::read_to_string(place.only_run().join("log.tsv"))
-                .is_ok_and(|log| log.lines().count() > 1)
+        let has_steps = |log: String| log.lines().count() > 1;
+        has_run(&place, |run| std::fs::read_to_string(run.join("log.tsv")).is_ok_and(has_steps))
     });
     let id = child.id().to_string();
     let interrupt = || assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
