@@ -147,7 +147,7 @@ pub(super) trait Lanes: Copy {
         }
     }
 
-    /// Of the floats that the lanes of up to 4 vectors make in turn, writes `count` from `first` on, `step` apart.
+    /// Of the floats that the lanes of 2 to 4 vectors make in turn, writes `count` from `first` on, `step` apart.
     #[inline(always)]
     unsafe fn store_in_turn<const N: usize>(
         vectors: [Self; N],
@@ -271,16 +271,17 @@ mod tests {
     struct Methods;
 
     impl Kernel for Methods {
-        type Output = [Vec<f32>; 10];
+        type Output = [Vec<f32>; 12];
 
         #[inline(always)]
-        fn run<L: Lanes>(self) -> [Vec<f32>; 10] {
+        fn run<L: Lanes>(self) -> [Vec<f32>; 12] {
             let numbers: Vec<f32> = (1..=64).map(|i| i as f32).collect();
             let target = || vec![100.0; 64];
             let (mut part, mut strided, mut ones, mut twos, mut threes) =
                 (target(), target(), target(), target(), target());
             let (mut fours, mut fives, mut turns) = (target(), target(), target());
             let mut placed = vec![0.0; MOST_LANES];
+            let mut nines = [vec![0.0; 9 * MOST_LANES], vec![0.0; 9 * MOST_LANES]];
             // SAFETY: the instructions are there by the contract of `run`; all places are inside the vectors.
             let sums = unsafe {
                 let values = L::load(numbers.as_ptr());
@@ -306,10 +307,21 @@ mod tests {
                     let places: [i32; MOST_LANES] = std::array::from_fn(|lane| (5 * lane as i32) % 16 - 4);
                     let values = L::load_places(numbers.as_ptr().add(8), &places[first..]);
                     values.store(placed.as_mut_ptr().add(first));
+                    // Two kernels, one behind the other or not.
+                    for (nines, apart) in nines.iter_mut().zip([9, 11]) {
+                        let places =
+                            std::array::from_fn(|lane| 5 * (lane as i32 % 8) + lane as i32 / 8 * apart);
+                        let places: [i32; MOST_LANES] = places;
+                        let vectors = L::load_nine(numbers.as_ptr(), &places[first..]);
+                        for (number, values) in vectors.into_iter().enumerate() {
+                            values.store(nines.as_mut_ptr().add(number * MOST_LANES + first));
+                        }
+                    }
                 }
                 vec![L::load(lanes.as_ptr()).sum(), lanes[3]]
             };
-            [part, strided, ones, twos, threes, sums, placed, fours, fives, turns]
+            let [nine, other] = nines;
+            [part, strided, ones, twos, threes, sums, placed, fours, fives, turns, nine, other]
         }
     }
 
@@ -330,6 +342,11 @@ mod tests {
         assert_eq!(plain[9][8..19], [42., 3., 23., 43., 4., 24., 44., 5., 25., 45., 100.]);
         assert_eq!(plain[9][20..28], [2., 100., 22., 100., 42., 100., 3., 100.]);
         assert_eq!(plain[9][30..44], [1., 43., 23., 3., 2., 44., 24., 4., 3., 45., 25., 5., 4., 100.]);
+        assert_eq!(
+            plain[10][16..34],
+            [2., 7., 12., 17., 22., 27., 32., 37., 11., 16., 21., 26., 31., 36., 41., 46., 3., 8.]
+        );
+        assert_eq!(plain[11][8..17], [12., 17., 22., 27., 32., 37., 42., 47., 2.]);
         for lanes in [8, 16] {
             assert_eq!(with_lanes(lanes, || run(Methods)), plain, "{lanes} lanes");
         }

@@ -1,9 +1,12 @@
 //! The vectors of AVX-512 and of AVX2 with FMA.
 
+mod transposition;
+
 use std::arch::x86_64::*;
 
 use super::{Kernel, Lanes};
 use crate::conv::parts::Write;
+use transposition::load_nine_twice;
 
 #[target_feature(enable = "avx512f")]
 pub(super) fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
@@ -73,8 +76,7 @@ impl Lanes for __m512 {
     unsafe fn load_strided(from: *const f32, step: usize, count: usize) -> Self {
         // SAFETY: only the first `count` floats are read, which are valid by contract.
         unsafe {
-            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            let places = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(step as i32));
+            let places = multiples(step);
             if step > MOST_LOADS {
                 let mask = ((1u32 << count.div_ceil(step)) - 1) as __mmask16;
                 return _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, places, from.cast());
@@ -153,81 +155,24 @@ impl Lanes for __m512 {
                 if step == 1 {
                     _mm512_mask_storeu_ps(to, mask, values);
                 } else {
-                    let places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-                    let places = _mm512_mullo_epi32(places, _mm512_set1_epi32(step as i32));
-                    _mm512_mask_i32scatter_ps::<4>(to, mask, places, values);
+                    _mm512_mask_i32scatter_ps::<4>(to, mask, multiples(step), values);
                 }
             }
         }
     }
 }
 
-/// Of 8 rows of 18 floats at `places`: as vector c their columns c and 9 + c. A transposition, faster than gathering.
+/// 0 to 15 times the step.
 ///
 /// # Safety
 ///
-/// The processor must have AVX-512, and the floats must be valid.
+/// The processor must have AVX-512.
 #[inline(always)]
-unsafe fn load_nine_twice(from: *const f32, places: &[i32]) -> [__m512; 9] {
+unsafe fn multiples(step: usize) -> __m512i {
     // SAFETY: by contract.
     unsafe {
-        let row = |row: usize| _mm512_loadu_ps(from.offset(places[row] as isize));
-        let first = columns([row(0), row(1), row(2), row(3)]);
-        let last = columns([row(4), row(5), row(6), row(7)]);
-        let rest = _mm256_loadu_si256(places.as_ptr().cast());
-        let rest = _mm512_castpd_ps(_mm512_i32gather_pd::<4>(rest, from.add(16).cast()));
-        let even = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 16, 18, 20, 22, 24, 26, 28, 30);
-        let odd = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 17, 19, 21, 23, 25, 27, 29, 31);
-        [
-            quarters::<0x20, 0x80>(first, last, 0),
-            quarters::<0x20, 0x80>(first, last, 1),
-            quarters::<0x20, 0x80>(first, last, 2),
-            quarters::<0x30, 0xc0>(first, last, 3),
-            quarters::<0x31, 0xc4>(first, last, 0),
-            quarters::<0x31, 0xc4>(first, last, 1),
-            quarters::<0x31, 0xc4>(first, last, 2),
-            _mm512_permutex2var_ps(quarters::<0x31, 0xc4>(first, last, 3), even, rest),
-            _mm512_permutex2var_ps(quarters::<0x32, 0xc8>(first, last, 0), odd, rest),
-        ]
-    }
-}
-
-/// Of 4 rows of 16 floats, as vector c their columns c, 4 + c, 8 + c and 12 + c.
-#[inline(always)]
-unsafe fn columns([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
-    // SAFETY: as in `load_nine_twice`; so in the next function.
-    unsafe {
-        let pairs = [
-            _mm512_unpacklo_ps(a, b),
-            _mm512_unpackhi_ps(a, b),
-            _mm512_unpacklo_ps(c, d),
-            _mm512_unpackhi_ps(c, d),
-        ];
-        let [ab, ab_high, cd, cd_high] = pairs.map(|pair| _mm512_castps_pd(pair));
-        [
-            _mm512_unpacklo_pd(ab, cd),
-            _mm512_unpackhi_pd(ab, cd),
-            _mm512_unpacklo_pd(ab_high, cd_high),
-            _mm512_unpackhi_pd(ab_high, cd_high),
-        ]
-        .map(|column| _mm512_castpd_ps(column))
-    }
-}
-
-/// A quarter of `first` and `last` at `column`, then one of those at the next column: which ones is in `EVEN` for the places 0 and 2,
-/// of `first`, and in `ODD` for 1 and 3, of `last`.
-#[inline(always)]
-unsafe fn quarters<const EVEN: i32, const ODD: i32>(
-    first: [__m512; 4],
-    last: [__m512; 4],
-    column: usize,
-) -> __m512 {
-    let next = (column + 1) % 4;
-    // SAFETY: by contract.
-    unsafe {
-        let first = _mm512_shuffle_f32x4::<EVEN>(first[column], first[next]);
-        let last = _mm512_shuffle_f32x4::<ODD>(last[column], last[next]);
-        _mm512_mask_blend_ps(0xf0f0, first, last)
+        let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        _mm512_mullo_epi32(lanes, _mm512_set1_epi32(step as i32))
     }
 }
 

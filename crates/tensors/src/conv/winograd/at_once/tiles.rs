@@ -223,7 +223,7 @@ impl Channel<'_> {
         }
     }
 
-    /// Asks the memory for the same row of the next channel.
+    /// Writes a row of tiles, and asks the memory for that of the next channel.
     #[inline(always)]
     unsafe fn transform_row<L: Lanes, F: Filter>(&self, row: &Row, from: &[f32], offsets: &[usize]) {
         let to = self.values.at(self.layout.start(self.number, 0) + row.lanes.start);
