@@ -95,6 +95,10 @@ impl Canvas {
         Self { places, phases, first, halo, pitch: results.1 + halo.1, reach }
     }
 
+    pub(super) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
     pub(super) fn taps(&self) -> &[Tap] {
         &self.reach.taps
     }
@@ -168,34 +172,73 @@ impl Canvas {
     /// The processor must have the instructions of `L`.
     #[inline(always)]
     pub(super) unsafe fn fill<L: Lanes>(&self, source: &[f32], rows: Range<usize>, planes: &mut [f32]) {
-        let (step, (height, width)) = (self.reach.step, self.reach.source);
-        let plane_size = self.plane(rows.len());
-        let first_row = rows.start as isize + self.first.0;
-        for (number, &(row_phase, column_phase)) in self.phases.iter().enumerate() {
-            let plane = &mut planes[number * plane_size..][..plane_size];
-            let columns = inside(self.first.1, step.1, column_phase, width, self.pitch);
-            let lines = inside(first_row, step.0, row_phase, height, rows.len() + self.halo.0);
-            if columns.is_empty() || lines.is_empty() {
-                plane.fill(0.0);
-                continue;
-            }
-            let column = (self.first.1 + columns.start as isize) as usize * step.1 + column_phase;
+        let size = self.plane(rows.len());
+        for phase in 0..self.phases.len() {
+            let plane = &mut planes[phase * size..][..size];
+            let (lines, columns) = self.inside(phase, &rows);
             // SAFETY: by contract.
             unsafe {
+                if lines.is_empty() || columns.is_empty() {
+                    plane.fill(0.0);
+                    continue;
+                }
                 clear::<L>(&mut plane[..lines.start * self.pitch]);
                 clear::<L>(&mut plane[lines.end * self.pitch..]);
-            }
-            for line in lines {
-                let row = (first_row + line as isize) as usize * step.0 + row_phase;
-                let target = &mut plane[line * self.pitch..][..self.pitch];
-                let source = &source[row * width + column..(row + 1) * width];
-                // SAFETY: by contract.
-                unsafe {
-                    clear::<L>(&mut target[..columns.start]);
-                    clear::<L>(&mut target[columns.end..]);
-                    copy::<L>(source, step.1, &mut target[columns.clone()]);
+                for line in lines.clone() {
+                    let line = &mut plane[line * self.pitch..][..self.pitch];
+                    clear::<L>(&mut line[..columns.start]);
+                    clear::<L>(&mut line[columns.end..]);
                 }
+                self.copy::<L>(source, rows.start, phase, (lines, columns), plane);
             }
+        }
+    }
+
+    /// As [`fill`](Self::fill), where the padding is zero already.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline(always)]
+    pub(super) unsafe fn refill<L: Lanes>(&self, source: &[f32], rows: Range<usize>, planes: &mut [f32]) {
+        let size = self.plane(rows.len());
+        for phase in 0..self.phases.len() {
+            let plane = &mut planes[phase * size..][..size];
+            // SAFETY: by contract.
+            unsafe { self.copy::<L>(source, rows.start, phase, self.inside(phase, &rows), plane) };
+        }
+    }
+
+    /// The lines and columns of a phase's plane that are not padding.
+    fn inside(&self, phase: usize, rows: &Range<usize>) -> (Range<usize>, Range<usize>) {
+        let (row_phase, column_phase) = self.phases[phase];
+        let Reach { source: (height, width), step, .. } = self.reach;
+        let first = rows.start as isize + self.first.0;
+        let lines = inside(first, step.0, row_phase, height, rows.len() + self.halo.0);
+        (lines, inside(self.first.1, step.1, column_phase, width, self.pitch))
+    }
+
+    #[inline(always)]
+    unsafe fn copy<L: Lanes>(
+        &self,
+        source: &[f32],
+        first_row: usize,
+        phase: usize,
+        (lines, columns): (Range<usize>, Range<usize>),
+        plane: &mut [f32],
+    ) {
+        let (step, width) = (self.reach.step, self.reach.source.1);
+        let (row_phase, column_phase) = self.phases[phase];
+        let pixel = |first: isize, place: usize| (first + place as isize) as usize;
+        if columns.is_empty() {
+            return;
+        }
+        for line in lines {
+            let row = pixel(first_row as isize + self.first.0, line) * step.0 + row_phase;
+            let column = pixel(self.first.1, columns.start) * step.1 + column_phase;
+            let source = &source[row * width + column..(row + 1) * width];
+            // SAFETY: by contract.
+            unsafe { copy::<L>(source, step.1, &mut plane[line * self.pitch..][columns.clone()]) };
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Vector registers of different processors behind one interface, chosen when the program runs.
 
 pub(crate) mod loops;
+mod picks;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use super::parts::Write;
 #[cfg(target_arch = "x86_64")]
 use crate::vector_width::most_lanes;
+pub(super) use picks::Picks;
 
 /// Work that is compiled for every instruction set and runs on the best one that the processor has and `most_lanes` allows.
 pub(super) trait Kernel {
@@ -116,6 +118,13 @@ pub(super) trait Lanes: Copy {
             }
             Self::load(lanes.as_ptr())
         }
+    }
+
+    /// As `load_places` with those of `picks` from `first` on; the 15 floats behind each must be valid, too.
+    #[inline(always)]
+    unsafe fn load_picks(from: *const f32, picks: &Picks, first: usize) -> Self {
+        // SAFETY: by contract.
+        unsafe { Self::load_places(from, &picks.places[first..]) }
     }
 
     /// As `load_places`, each float with its 8 successors, which are in vectors of their own.
@@ -271,16 +280,17 @@ mod tests {
     struct Methods;
 
     impl Kernel for Methods {
-        type Output = [Vec<f32>; 12];
+        type Output = [Vec<f32>; 14];
 
         #[inline(always)]
-        fn run<L: Lanes>(self) -> [Vec<f32>; 12] {
+        fn run<L: Lanes>(self) -> [Vec<f32>; 14] {
             let numbers: Vec<f32> = (1..=64).map(|i| i as f32).collect();
             let target = || vec![100.0; 64];
             let (mut part, mut strided, mut ones, mut twos, mut threes) =
                 (target(), target(), target(), target(), target());
             let (mut fours, mut fives, mut turns) = (target(), target(), target());
             let mut placed = vec![0.0; MOST_LANES];
+            let mut picked = [vec![0.0; MOST_LANES], vec![0.0; MOST_LANES]];
             let mut nines = [vec![0.0; 9 * MOST_LANES], vec![0.0; 9 * MOST_LANES]];
             // SAFETY: the instructions are there by the contract of `run`; all places are inside the vectors.
             let sums = unsafe {
@@ -307,6 +317,14 @@ mod tests {
                     let places: [i32; MOST_LANES] = std::array::from_fn(|lane| (5 * lane as i32) % 16 - 4);
                     let values = L::load_places(numbers.as_ptr().add(8), &places[first..]);
                     values.store(placed.as_mut_ptr().add(first));
+                    // In 3 windows, and one for each lane.
+                    for (picked, apart) in picked.iter_mut().zip([3, 17]) {
+                        let numbers: Vec<f32> = (1..=300).map(|i| i as f32).collect();
+                        let picks =
+                            Picks::new(std::array::from_fn(|lane| (7 * lane as i32 + 1) % 16 * apart));
+                        let values = L::load_picks(numbers.as_ptr(), &picks, first);
+                        values.store(picked.as_mut_ptr().add(first));
+                    }
                     // Two kernels, one behind the other or not.
                     for (nines, apart) in nines.iter_mut().zip([9, 11]) {
                         let places =
@@ -320,8 +338,8 @@ mod tests {
                 }
                 vec![L::load(lanes.as_ptr()).sum(), lanes[3]]
             };
-            let [nine, other] = nines;
-            [part, strided, ones, twos, threes, sums, placed, fours, fives, turns, nine, other]
+            let ([nine, other], [near, far]) = (nines, picked);
+            [part, strided, ones, twos, threes, sums, placed, fours, fives, turns, nine, other, near, far]
         }
     }
 
@@ -347,6 +365,8 @@ mod tests {
             [2., 7., 12., 17., 22., 27., 32., 37., 11., 16., 21., 26., 31., 36., 41., 46., 3., 8.]
         );
         assert_eq!(plain[11][8..17], [12., 17., 22., 27., 32., 37., 42., 47., 2.]);
+        assert_eq!(plain[12][..5], [4., 25., 46., 19., 40.]);
+        assert_eq!(plain[13][..5], [18., 137., 256., 103., 222.]);
         for lanes in [8, 16] {
             assert_eq!(with_lanes(lanes, || run(Methods)), plain, "{lanes} lanes");
         }

@@ -131,6 +131,21 @@ struct Phase {
 }
 
 impl Phase {
+    /// A canvas for tiles with their first pixels in some columns: each line holds a row of pixels as they are, the next one that a
+    /// dilation below.
+    fn lines(&self, columns: &Range<usize>) -> Canvas {
+        let reach = self.canvas.reach();
+        let shift = columns.start as isize - self.start.1 as isize;
+        let taps = reach.taps.iter().map(|tap| Tap { column: tap.column + shift, ..*tap }).collect();
+        let results = (self.tiles.0, columns.len());
+        Canvas::with_all_taps(Reach { source: reach.source, results, step: (self.step, 1), taps })
+    }
+
+    /// Row and column of a tile's first pixel.
+    fn first_pixel(&self, tile: (usize, usize)) -> (usize, usize) {
+        (self.start.0 + tile.0 * self.ahead.0, self.start.1 + tile.1 * self.ahead.1)
+    }
+
     /// The distances of the points of a tile in a canvas for so many rows of tiles.
     fn offsets(&self, rows: usize) -> Vec<usize> {
         let points: Vec<_> = (0..self.canvas.taps().len()).collect();
@@ -139,8 +154,8 @@ impl Phase {
 
     /// Where a pixel of a tile lies in a plane of results, and its column; none if there is no such pixel.
     fn place(&self, tile: (usize, usize), pixel: (usize, usize)) -> Option<(usize, usize)> {
-        let row = self.start.0 + tile.0 * self.ahead.0 + pixel.0 * self.step;
-        let column = self.start.1 + tile.1 * self.ahead.1 + pixel.1 * self.step;
+        let (row, column) = self.first_pixel(tile);
+        let (row, column) = (row + pixel.0 * self.step, column + pixel.1 * self.step);
         let exists = row < self.size.0 && column < self.size.1;
         exists.then_some((row * self.size.1 + column, column))
     }

@@ -4,7 +4,7 @@ mod transposition;
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Lanes};
+use super::{Kernel, Lanes, Picks};
 use crate::conv::parts::Write;
 use transposition::load_nine_twice;
 
@@ -107,6 +107,24 @@ impl Lanes for __m512 {
     }
 
     #[inline(always)]
+    unsafe fn load_picks(from: *const f32, picks: &Picks, first: usize) -> Self {
+        if picks.windows.len() > MOST_WINDOWS {
+            // SAFETY: by contract.
+            return unsafe { Self::load_places(from, &picks.places[first..]) };
+        }
+        // SAFETY: the floats of the windows are valid by contract.
+        unsafe {
+            let mut values = _mm512_setzero_ps();
+            for window in &picks.windows {
+                let floats = _mm512_loadu_si512(window.floats.as_ptr().cast());
+                let near = Self::load(from.offset(window.start as isize));
+                values = _mm512_mask_permutexvar_ps(values, window.lanes, floats, near);
+            }
+            values
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_nine(from: *const f32, places: &[i32]) -> [Self; 9] {
         let places = &places[..Self::WIDTH];
         // SAFETY: the floats are valid by contract.
@@ -178,6 +196,9 @@ unsafe fn multiples(step: usize) -> __m512i {
 
 /// Floats apart up to which loading all between them is faster than gathering.
 const MOST_LOADS: usize = 4;
+
+/// Windows up to which reading each is faster than gathering.
+const MOST_WINDOWS: usize = 8;
 
 /// A vector of floats that the lanes of `N` others make in turn.
 #[derive(Clone, Copy)]

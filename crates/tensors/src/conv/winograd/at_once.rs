@@ -2,6 +2,7 @@
 //! vectors, so that few are empty, and each channel transformed once, into memory.
 
 mod correlation;
+mod padded;
 mod tiles;
 mod weight_gradient;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::bands::{self, Band};
-use super::filter::{Filter, Four, Three, Two};
+use super::filter::{Filter, Four, Neighbours, Three, Two};
 use super::products::{panel_product, panels};
 use super::weights::{Kernels, Transformed};
 use super::{Grid, POINTS, Phase, at_once, tiles, transform};
@@ -286,10 +286,10 @@ impl Task<'_> {
                     // SAFETY: a canvas has room for a vector at each position and offset; `inputs` for each point,
                     // vector and channel.
                     unsafe {
-                        let from = canvas.as_ptr().add(channel * channel_size + vector.position);
+                        let first = canvas.as_ptr().add(channel * channel_size + vector.position);
                         let start = panel.start * channels + channel * panel.len() + place;
                         let to = inputs.as_mut_ptr().add(start * L::WIDTH);
-                        transform::tiles::<L>(from, &offsets, to, point);
+                        transform::tiles::<L>(Neighbours { first, offsets: &offsets }, to, point);
                     }
                 }
             }

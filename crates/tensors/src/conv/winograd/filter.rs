@@ -31,8 +31,8 @@ pub(super) trait Filter: Copy + Send + Sync {
     /// Fewest channels, as a mean of both sides, that pay for the transforms of so many tiles.
     fn least_channels(tiles: usize) -> usize;
 
-    /// Reads input tiles, whose pixels lie at `offsets`, and writes their transforms, `point` floats apart.
-    unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize);
+    /// Reads input tiles and writes their transforms, `point` floats apart.
+    unsafe fn tiles<L: Lanes>(pixels: impl Pixels<L>, to: *mut f32, point: usize);
 
     /// Transforms as many kernels as vectors have lanes and hands over one point after the other.
     unsafe fn kernel<L: Lanes>(g: [L; 9], to: impl FnMut(usize, L));
@@ -40,6 +40,30 @@ pub(super) trait Filter: Copy + Send + Sync {
     /// Reads products, `point` floats apart, and returns the output pixels, to which it adds `bias`: the first `SIDE` of
     /// the first `SIDE` rows.
     unsafe fn pixels<L: Lanes>(from: *const f32, point: usize, bias: f32) -> [[L; 4]; 4];
+}
+
+/// The pixels of as many input tiles as vectors have lanes.
+///
+/// # Safety
+///
+/// As [`Filter`].
+pub(super) trait Pixels<L: Lanes> {
+    /// That of each tile with a number, row after row.
+    unsafe fn at(&self, number: usize) -> L;
+}
+
+/// Tiles whose pixels are neighbours, at `offsets` from the first's.
+pub(super) struct Neighbours<'a> {
+    pub(super) first: *const f32,
+    pub(super) offsets: &'a [usize],
+}
+
+impl<L: Lanes> Pixels<L> for Neighbours<'_> {
+    #[inline(always)]
+    unsafe fn at(&self, number: usize) -> L {
+        // SAFETY: by contract.
+        unsafe { L::load(self.first.add(self.offsets[number])) }
+    }
 }
 
 /// Filters for the gradient for the weights as well.

@@ -1,6 +1,7 @@
 //! The transforms of tiles in vectors: each lane is a tile.
 
 use super::POINTS;
+use super::filter::Pixels;
 use crate::conv::lanes::Lanes;
 
 /// A tile of 4x4 for each lane.
@@ -29,18 +30,18 @@ unsafe fn input<L: Lanes>(d: &Tile<L>) -> Tile<L> {
     }
 }
 
-/// Reads tiles, whose pixels lie at `offsets`, and writes their transforms, `point` floats apart.
+/// Reads tiles and writes their transforms, `point` floats apart.
 ///
 /// # Safety
 ///
 /// As [`input`]; all vectors must be valid.
 #[inline(always)]
-pub(super) unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize) {
+pub(super) unsafe fn tiles<L: Lanes>(pixels: impl Pixels<L>, to: *mut f32, point: usize) {
     // SAFETY: by contract.
     unsafe {
         let mut tile = [L::splat(0.0); POINTS];
-        for (value, offset) in tile.iter_mut().zip(offsets) {
-            *value = L::load(from.add(*offset));
+        for (number, value) in tile.iter_mut().enumerate() {
+            *value = pixels.at(number);
         }
         for (index, value) in input(&tile).into_iter().enumerate() {
             value.store(to.add(index * point));

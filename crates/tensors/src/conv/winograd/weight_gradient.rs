@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::bands::{self, Band};
-use super::filter::{Filter, Four, Two};
+use super::filter::{Filter, Four, Neighbours, Two};
 use super::kernel_sums::{Blocks, Operands, add_products, finish, gather, transform_gradients};
 use super::{Grid, POINTS, at_once, transform};
 use crate::conv::Geometry;
@@ -195,9 +195,9 @@ impl Task<'_> {
                 // SAFETY: a canvas has room for a vector at each position and offset, `inputs` for each point,
                 // channel and vector.
                 unsafe {
-                    let from = canvas.as_ptr().add(place * channel_size + vector.position);
+                    let first = canvas.as_ptr().add(place * channel_size + vector.position);
                     let to = inputs.as_mut_ptr().add(place * lanes + number * L::WIDTH);
-                    transform::tiles::<L>(from, &offsets, to, point);
+                    transform::tiles::<L>(Neighbours { first, offsets: &offsets }, to, point);
                 }
             }
         }

@@ -5,12 +5,14 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::conv::canvas::AHEAD;
+use super::padded::Padded;
 use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, clear, run};
 use crate::conv::parts::{Parts, filled, with_scratch};
 use crate::conv::winograd::Phase;
 use crate::conv::winograd::filter::Filter;
-use crate::fetch::fetch_line;
+
+/// Channels of a task.
+const CHANNELS: usize = 8;
 
 /// A group of rows of tiles, without gaps between them.
 pub(super) struct Tiles<'a> {
@@ -20,10 +22,17 @@ pub(super) struct Tiles<'a> {
 
 /// A row of tiles of a phase of an image.
 pub(super) struct Row<'a> {
-    image: usize,
-    phase: &'a Phase,
-    row: usize,
-    lanes: Range<usize>,
+    pub(super) image: usize,
+    pub(super) phase: &'a Phase,
+    pub(super) row: usize,
+    pub(super) lanes: Range<usize>,
+}
+
+impl Row<'_> {
+    /// The column of each tile's first pixel.
+    pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
+        (0..self.lanes.len()).map(|tile| self.phase.first_pixel((self.row, tile)).1)
+    }
 }
 
 /// Neighbouring tiles in a vector.
@@ -46,7 +55,7 @@ pub(super) struct Transformed {
 struct Layout {
     /// Channels of a portion.
     portion: usize,
-    /// Floats of a channel: whole vectors on every processor, and room for one more.
+    /// Floats of a channel: whole vectors on every processor.
     row: usize,
     /// Floats of a point, an odd number of cache lines.
     point: usize,
@@ -91,7 +100,7 @@ pub(super) struct Planes<'a> {
 }
 
 impl<'a> Planes<'a> {
-    fn of(&self, image: usize, channel: usize) -> &'a [f32] {
+    pub(super) fn of(&self, image: usize, channel: usize) -> &'a [f32] {
         &self.values[(image * self.channels + channel) * self.size..][..self.size]
     }
 }
@@ -132,119 +141,83 @@ impl<'a> Tiles<'a> {
         })
     }
 
-    fn runs(&self) -> Vec<Run<'_>> {
-        let of_one = |a: &Row, b: &Row| a.image == b.image && std::ptr::eq(a.phase, b.phase);
-        let runs = self.rows.chunk_by(of_one);
-        runs.map(|rows| Run { rows, offsets: rows[0].phase.offsets(rows.len()) }).collect()
-    }
-
     /// Transforms the tiles of all planes, for so many channels at a time.
     pub(super) fn transform<F: Filter>(&self, planes: Planes, portion: usize) -> Transformed {
-        let row = self.lanes.next_multiple_of(MOST_LANES) + MOST_LANES;
+        let row = self.lanes.next_multiple_of(MOST_LANES);
         let point = ((portion * row / MOST_LANES) | 1) * MOST_LANES;
         let layout = Layout { portion, row, point, points: F::POINTS };
         let channels = planes.channels.next_multiple_of(portion);
-        let size = |row: &Row| row.phase.canvas.size(1, 1, row.phase.tiles.0);
-        let canvas = self.rows.iter().map(size).max().unwrap_or(0);
-        let runs = self.runs();
+        let padded = Padded::new::<F>(&self.rows);
         let write = |values: Parts| {
-            (0..channels).into_par_iter().with_min_len(4).for_each(|number| {
-                let channel = Channel { runs: &runs, lanes: self.lanes, planes, number, values, layout };
-                with_scratch(canvas, |canvas| run(ChannelIn { filter: PhantomData::<F>, channel, canvas }));
+            (0..channels.div_ceil(CHANNELS)).into_par_iter().for_each(|number| {
+                let numbers = number * CHANNELS..((number + 1) * CHANNELS).min(channels);
+                let channels =
+                    Channels { padded: &padded, lanes: self.lanes, planes, numbers, values, layout };
+                with_scratch(padded.size(), |canvas| {
+                    run(ChannelsIn { filter: PhantomData::<F>, channels, canvas });
+                });
             });
         };
-        // SAFETY: each channel writes all lanes of its rows, and what follows them to the next row or the next point.
+        // SAFETY: each channel writes all lanes of its rows, and what follows the last one to the next point.
         let values = unsafe { filled(channels / portion * F::POINTS * layout.point, write) };
         Transformed { values, layout }
     }
 }
 
-/// Rows of tiles of one phase of an image, with the distances of a tile's points in their canvas.
-struct Run<'a> {
-    rows: &'a [Row<'a>],
-    offsets: Vec<usize>,
-}
-
-/// A channel of all images that is to be transformed; one that does not exist is zero.
-struct Channel<'a> {
-    runs: &'a [Run<'a>],
+/// Channels of all images that are to be transformed; those that do not exist are zero.
+struct Channels<'a> {
+    padded: &'a Padded,
     lanes: usize,
     planes: Planes<'a>,
-    number: usize,
+    numbers: Range<usize>,
     values: Parts,
     layout: Layout,
 }
 
-struct ChannelIn<'a, F> {
+struct ChannelsIn<'a, F> {
     filter: PhantomData<F>,
-    channel: Channel<'a>,
+    channels: Channels<'a>,
     canvas: &'a mut [f32],
 }
 
-impl<F: Filter> Kernel for ChannelIn<'_, F> {
+impl<F: Filter> Kernel for ChannelsIn<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { channel, canvas, .. } = self;
-        if channel.number < channel.planes.channels {
+        let Self { channels, canvas, .. } = self;
+        canvas.fill(0.0);
+        for channel in channels.numbers.clone() {
             // SAFETY: the instructions are there by the contract of `Kernel::run`; this task alone has the channel.
-            unsafe {
-                channel.transform::<L, F>(canvas);
-                channel.clear_from::<L>(channel.lanes);
-            }
-        } else {
-            // SAFETY: as above.
-            unsafe { channel.clear_from::<L>(0) };
+            unsafe { channels.transform::<L, F>(channel, canvas) };
         }
     }
 }
 
-impl Channel<'_> {
-    /// Writes the tiles of all images, and arbitrary values to less than a vector of lanes behind them.
+impl Channels<'_> {
+    /// Writes a channel's tiles of all images, and zeros behind them.
     #[inline(always)]
-    unsafe fn transform<L: Lanes, F: Filter>(&self, canvas: &mut [f32]) {
-        for Run { rows: run, offsets } in self.runs {
-            let Row { image, phase, row: first, .. } = run[0];
-            let rows = first..first + run.len();
-            let canvas = &mut canvas[..phase.canvas.size(1, 1, run.len())];
-            let (planes, behind) = canvas.split_at_mut(phase.canvas.image_size(run.len()));
-            behind.fill(0.0); // vectors may touch it
-            if self.number + AHEAD < self.planes.channels {
-                phase.canvas.fetch(self.planes.of(image, self.number + AHEAD), &rows);
+    unsafe fn transform<L: Lanes, F: Filter>(&self, channel: usize, canvas: &mut [f32]) {
+        let exists = channel < self.planes.channels;
+        // SAFETY: by contract; a row has room for whole vectors.
+        unsafe {
+            if exists {
+                let to = self.values.at(self.layout.start(channel, 0));
+                self.padded.fill::<L>(self.planes, channel, canvas);
+                self.padded.transform::<L, F>(canvas, to, self.layout.point);
             }
-            // SAFETY: by contract.
-            unsafe { phase.canvas.fill::<L>(self.planes.of(image, self.number), rows, planes) };
-            for row in *run {
-                let from = &canvas[(row.row - first) * phase.canvas.pitch..];
-                // SAFETY: by contract.
-                unsafe { self.transform_row::<L, F>(row, from, offsets) };
-            }
-        }
-    }
-
-    /// Writes a row of tiles, and asks the memory for that of the next channel.
-    #[inline(always)]
-    unsafe fn transform_row<L: Lanes, F: Filter>(&self, row: &Row, from: &[f32], offsets: &[usize]) {
-        let to = self.values.at(self.layout.start(self.number, 0) + row.lanes.start);
-        for first in (0..row.lanes.len()).step_by(L::WIDTH) {
-            // SAFETY: a canvas has room for a vector at each position and offset, a row for one behind its last lane.
-            unsafe {
-                F::tiles::<L>(from.as_ptr().add(first), offsets, to.add(first), self.layout.point);
-            }
-            let next = to.wrapping_add(first + self.layout.row);
-            (0..F::POINTS).for_each(|point| fetch_line(next.wrapping_add(point * self.layout.point)));
+            self.clear_from::<L>(channel, if exists { self.lanes } else { 0 });
         }
     }
 
     /// Sets the lanes from one on to zero, and what lies behind them to the next row or the next point.
     #[inline(always)]
-    unsafe fn clear_from<L: Lanes>(&self, lane: usize) {
+    unsafe fn clear_from<L: Lanes>(&self, channel: usize, lane: usize) {
         let Layout { portion, row, point, .. } = self.layout;
-        let last = (self.number + 1).is_multiple_of(portion);
+        let last = (channel + 1).is_multiple_of(portion);
         let len = row - lane + if last { point - portion * row } else { 0 };
         for number in 0..self.layout.points {
-            let start = self.layout.start(self.number, number) + lane;
+            let start = self.layout.start(channel, number) + lane;
             // SAFETY: by contract; this task alone has the channel.
             unsafe { clear::<L>(self.values.slice(start, len)) };
         }

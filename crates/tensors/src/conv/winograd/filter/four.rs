@@ -8,7 +8,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::ops::RangeInclusive;
 
 use super::sides::{self, Side};
-use super::{Filter, GradientFilter};
+use super::{Filter, GradientFilter, Pixels};
 use crate::conv::lanes::{Lanes, MOST_LANES};
 
 /// Tiles of 4x4 pixels: 2.25 products for each pixel instead of 9.
@@ -31,9 +31,9 @@ impl Filter for Four {
     }
 
     #[inline(always)]
-    unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize) {
+    unsafe fn tiles<L: Lanes>(pixels: impl Pixels<L>, to: *mut f32, point: usize) {
         // SAFETY: by contract.
-        unsafe { sides::tiles::<L, Self, 4, POINTS>(from, offsets, to, point) }
+        unsafe { sides::tiles::<L, Self, 4, POINTS>(pixels, to, point) }
     }
 
     #[inline(always)]

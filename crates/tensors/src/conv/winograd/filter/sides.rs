@@ -1,5 +1,6 @@
 //! Tiles whose transforms are those of one side, applied to the columns and then to the rows.
 
+use super::Pixels;
 use crate::conv::lanes::Lanes;
 
 /// The transforms of one side: tiles of `S` pixels with `P` points, `P` being `S` + 2.
@@ -25,8 +26,7 @@ pub(super) trait Side<const S: usize, const P: usize> {
 /// As there; so for the other functions.
 #[inline(always)]
 pub(super) unsafe fn tiles<L: Lanes, T: Side<S, P>, const S: usize, const P: usize>(
-    from: *const f32,
-    offsets: &[usize],
+    pixels: impl Pixels<L>,
     to: *mut f32,
     point: usize,
 ) {
@@ -34,8 +34,11 @@ pub(super) unsafe fn tiles<L: Lanes, T: Side<S, P>, const S: usize, const P: usi
     unsafe {
         let mut rows = [[L::splat(0.0); P]; P];
         for column in 0..P {
-            let pixels = std::array::from_fn(|row| L::load(from.add(offsets[row * P + column])));
-            for (row, value) in rows.iter_mut().zip(T::input(pixels)) {
+            let mut side = [L::splat(0.0); P];
+            for (row, value) in side.iter_mut().enumerate() {
+                *value = pixels.at(row * P + column);
+            }
+            for (row, value) in rows.iter_mut().zip(T::input(side)) {
                 row[column] = value;
             }
         }

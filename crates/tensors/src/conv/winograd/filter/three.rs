@@ -6,8 +6,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::Filter;
 use super::sides::{self, Side};
+use super::{Filter, Pixels};
 use crate::conv::lanes::Lanes;
 
 /// Tiles of 3x3 pixels: 2.78 products for each pixel instead of 9. They fit the phases of large dilations, of few rows each.
@@ -30,9 +30,9 @@ impl Filter for Three {
     }
 
     #[inline(always)]
-    unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize) {
+    unsafe fn tiles<L: Lanes>(pixels: impl Pixels<L>, to: *mut f32, point: usize) {
         // SAFETY: by contract.
-        unsafe { sides::tiles::<L, Self, 3, POINTS>(from, offsets, to, point) }
+        unsafe { sides::tiles::<L, Self, 3, POINTS>(pixels, to, point) }
     }
 
     #[inline(always)]

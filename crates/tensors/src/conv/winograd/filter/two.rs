@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Filter, GradientFilter};
+use super::{Filter, GradientFilter, Pixels};
 use crate::conv::lanes::{Lanes, MOST_LANES};
 use crate::conv::winograd::{POINTS, transform};
 
@@ -22,9 +22,9 @@ impl Filter for Two {
     }
 
     #[inline(always)]
-    unsafe fn tiles<L: Lanes>(from: *const f32, offsets: &[usize], to: *mut f32, point: usize) {
+    unsafe fn tiles<L: Lanes>(pixels: impl Pixels<L>, to: *mut f32, point: usize) {
         // SAFETY: by contract.
-        unsafe { transform::tiles::<L>(from, offsets, to, point) }
+        unsafe { transform::tiles(pixels, to, point) }
     }
 
     #[inline(always)]
