@@ -1,6 +1,7 @@
 //! Vector registers of different processors behind one interface, chosen when the program runs.
 
 pub(crate) mod loops;
+mod nines;
 mod picks;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -8,6 +9,7 @@ mod x86;
 use super::parts::Write;
 #[cfg(target_arch = "x86_64")]
 use crate::vector_width::most_lanes;
+pub(super) use nines::Nines;
 pub(super) use picks::Picks;
 
 /// Work that is compiled for every instruction set and runs on the best one that the processor has and `most_lanes` allows.
@@ -127,11 +129,24 @@ pub(super) trait Lanes: Copy {
         unsafe { Self::load_places(from, &picks.places[first..]) }
     }
 
-    /// As `load_places`, each float with its 8 successors, which are in vectors of their own.
+    /// As `load_places` with the places of `kernels` from `first` on, each float with its 8 successors, which are in vectors of their
+    /// own.
     #[inline(always)]
-    unsafe fn load_nine(from: *const f32, places: &[i32]) -> [Self; 9] {
+    unsafe fn load_nines(from: *const f32, kernels: &Nines, first: usize) -> [Self; 9] {
+        let places = &kernels.places[first..];
         // SAFETY: as this method.
         std::array::from_fn(|number| unsafe { Self::load_places(from.add(number), places) })
+    }
+
+    /// Of the first `count` lanes, writes nine floats each, kernels `apart` floats from each other, to places that must be valid.
+    #[inline(always)]
+    unsafe fn store_nines(kernels: &[[f32; MOST_LANES]; 9], to: *mut f32, apart: usize, count: usize) {
+        for lane in 0..count.min(MOST_LANES) {
+            for (number, values) in kernels.iter().enumerate() {
+                // SAFETY: by contract.
+                unsafe { *to.add(lane * apart + number) = values[lane] };
+            }
+        }
     }
 
     /// Writes the lanes from `first` on to `count` floats, which must be valid.
@@ -280,10 +295,10 @@ mod tests {
     struct Methods;
 
     impl Kernel for Methods {
-        type Output = [Vec<f32>; 14];
+        type Output = [Vec<f32>; 16];
 
         #[inline(always)]
-        fn run<L: Lanes>(self) -> [Vec<f32>; 14] {
+        fn run<L: Lanes>(self) -> [Vec<f32>; 16] {
             let numbers: Vec<f32> = (1..=64).map(|i| i as f32).collect();
             let target = || vec![100.0; 64];
             let (mut part, mut strided, mut ones, mut twos, mut threes) =
@@ -291,7 +306,8 @@ mod tests {
             let (mut fours, mut fives, mut turns) = (target(), target(), target());
             let mut placed = vec![0.0; MOST_LANES];
             let mut picked = [vec![0.0; MOST_LANES], vec![0.0; MOST_LANES]];
-            let mut nines = [vec![0.0; 9 * MOST_LANES], vec![0.0; 9 * MOST_LANES]];
+            let mut nines = [(); 3].map(|()| vec![0.0; 9 * MOST_LANES]);
+            let mut kernels = vec![100.0; 16 * 20];
             // SAFETY: the instructions are there by the contract of `run`; all places are inside the vectors.
             let sums = unsafe {
                 let values = L::load(numbers.as_ptr());
@@ -326,20 +342,30 @@ mod tests {
                         values.store(picked.as_mut_ptr().add(first));
                     }
                     // Two kernels, one behind the other or not.
-                    for (nines, apart) in nines.iter_mut().zip([9, 11]) {
-                        let places =
-                            std::array::from_fn(|lane| 5 * (lane as i32 % 8) + lane as i32 / 8 * apart);
-                        let places: [i32; MOST_LANES] = places;
-                        let vectors = L::load_nine(numbers.as_ptr(), &places[first..]);
+                    let places: [fn(i32) -> i32; 3] = [
+                        |lane| 5 * (lane % 8) + lane / 8 * 9,
+                        |lane| 5 * (lane % 8) + lane / 8 * 11,
+                        |lane| 6 * (lane / 2) + lane % 2 * 9,
+                    ];
+                    for (nines, place) in nines.iter_mut().zip(places) {
+                        let kernels = Nines::new(std::array::from_fn(|lane| place(lane as i32)));
+                        let vectors = L::load_nines(numbers.as_ptr(), &kernels, first);
                         for (number, values) in vectors.into_iter().enumerate() {
                             values.store(nines.as_mut_ptr().add(number * MOST_LANES + first));
                         }
                     }
                 }
+                let nine =
+                    std::array::from_fn(|number| std::array::from_fn(|lane| (10 * lane + number) as f32));
+                L::store_nines(&nine, kernels.as_mut_ptr(), 10, 16);
+                L::store_nines(&nine, kernels.as_mut_ptr().add(170), 11, 13);
                 vec![L::load(lanes.as_ptr()).sum(), lanes[3]]
             };
-            let ([nine, other], [near, far]) = (nines, picked);
-            [part, strided, ones, twos, threes, sums, placed, fours, fives, turns, nine, other, near, far]
+            let ([halves, apart, pairs], [near, far]) = (nines, picked);
+            [
+                part, strided, ones, twos, threes, sums, placed, fours, fives, turns, halves, apart, near,
+                far, pairs, kernels,
+            ]
         }
     }
 
@@ -367,6 +393,12 @@ mod tests {
         assert_eq!(plain[11][8..17], [12., 17., 22., 27., 32., 37., 42., 47., 2.]);
         assert_eq!(plain[12][..5], [4., 25., 46., 19., 40.]);
         assert_eq!(plain[13][..5], [18., 137., 256., 103., 222.]);
+        assert_eq!(plain[14][16..21], [2., 11., 8., 17., 14.]);
+        assert_eq!(plain[15][..12], [0., 1., 2., 3., 4., 5., 6., 7., 8., 100., 10., 11.]);
+        assert_eq!(
+            plain[15][170 + 12 * 11..][..12],
+            [120., 121., 122., 123., 124., 125., 126., 127., 128., 100., 100., 100.]
+        );
         for lanes in [8, 16] {
             assert_eq!(with_lanes(lanes, || run(Methods)), plain, "{lanes} lanes");
         }

@@ -4,9 +4,10 @@ mod transposition;
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Lanes, Picks};
+use super::nines::Order;
+use super::{Kernel, Lanes, MOST_LANES, Nines, Picks};
 use crate::conv::parts::Write;
-use transposition::load_nine_twice;
+use transposition::{in_turn, load_nine_twice, store_nine_columns};
 
 #[target_feature(enable = "avx512f")]
 pub(super) fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
@@ -125,16 +126,23 @@ impl Lanes for __m512 {
     }
 
     #[inline(always)]
-    unsafe fn load_nine(from: *const f32, places: &[i32]) -> [Self; 9] {
-        let places = &places[..Self::WIDTH];
+    unsafe fn load_nines(from: *const f32, kernels: &Nines, first: usize) -> [Self; 9] {
         // SAFETY: the floats are valid by contract.
         unsafe {
-            if (0..8).all(|row| places[8 + row] == places[row] + 9) {
-                load_nine_twice(from, places)
-            } else {
-                std::array::from_fn(|number| Self::load_places(from.add(number), places))
+            match &kernels.order {
+                Order::Halves(rows) => load_nine_twice(from, rows),
+                Order::Pairs(rows) => in_turn(load_nine_twice(from, rows)),
+                Order::Apart => std::array::from_fn(|number| {
+                    Self::load_places(from.add(number), &kernels.places[first..])
+                }),
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn store_nines(kernels: &[[f32; MOST_LANES]; 9], to: *mut f32, apart: usize, count: usize) {
+        // SAFETY: by contract.
+        unsafe { store_nine_columns(kernels, to, apart, count) }
     }
 
     #[inline(always)]

@@ -232,8 +232,12 @@ unsafe fn columns<L: Lanes, const V: usize>(
 
 /// Transforms sums, (point, input, output), to the weights of a block of `inputs` and `outputs` and writes them to `dw`,
 /// where those of the group begin at `first`.
+///
+/// # Safety
+///
+/// The processor must have the instructions of `L`; no other task may use these weights.
 #[inline(always)]
-pub(super) fn finish<F: GradientFilter>(
+pub(super) unsafe fn finish<L: Lanes, F: GradientFilter>(
     geometry: &Geometry,
     (inputs, outputs): (Range<usize>, Range<usize>),
     (sums, row): (&[f32], usize),
@@ -241,18 +245,15 @@ pub(super) fn finish<F: GradientFilter>(
     first: usize,
 ) {
     let point = sums.len() / F::POINTS;
+    let place = |output: usize, input: usize| first + (output * geometry.inputs + input) * 9;
     for start in (0..outputs.len()).step_by(MOST_LANES) {
-        let lanes = MOST_LANES.min(outputs.len() - start);
-        for (place, input) in inputs.clone().enumerate() {
-            let kernels = F::kernel_gradient(&sums[place * row + start..], point);
-            for lane in 0..lanes {
-                let output = outputs.start + start + lane;
-                // SAFETY: no other task uses these weights.
-                let weights = unsafe { dw.uninit(first + (output * geometry.inputs + input) * 9, 9) };
-                for (weight, values) in weights.iter_mut().zip(&kernels) {
-                    weight.write(values[lane]);
-                }
-            }
+        let count = MOST_LANES.min(outputs.len() - start);
+        for (number, input) in inputs.clone().enumerate() {
+            let kernels = F::kernel_gradient(&sums[number * row + start..], point);
+            let output = outputs.start + start;
+            dw.at(place(output + count - 1, input) + 9);
+            // SAFETY: by contract; the last kernel ends inside the weights, or `at` would have panicked.
+            unsafe { L::store_nines(&kernels, dw.at(place(output, input)), 9 * geometry.inputs, count) };
         }
     }
 }

@@ -141,13 +141,9 @@ impl Kernel for TaskIn<'_> {
                 task.multiply::<L>(lanes, inputs, gradients, sums);
             }
         }
-        finish::<Two>(
-            task.geometry,
-            (task.inputs(), task.outputs()),
-            (sums, task.blocks.row()),
-            task.dw,
-            task.first,
-        );
+        let (block, sums) = ((task.inputs(), task.outputs()), (&*sums, task.blocks.row()));
+        // SAFETY: as above; this task alone has the block.
+        unsafe { finish::<L, Two>(task.geometry, block, sums, task.dw, task.first) };
     }
 }
 

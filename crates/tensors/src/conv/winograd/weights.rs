@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::POINTS;
 use super::filter::{Filter, Two};
-use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, run};
+use crate::conv::lanes::{Kernel, Lanes, MOST_LANES, Nines, run};
 use crate::conv::packing::{BLOCK, Weights};
 use crate::conv::parts::Write;
 use crate::fetch::fetch_line;
@@ -113,14 +113,14 @@ impl<F: Filter> Kernel for Block<'_, F> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
         let (pairs, point) = (self.channels / PAIR, self.to.len() / F::POINTS);
-        let places = self.places(PAIR);
+        let kernels = self.kernels(PAIR);
         // SAFETY: the instructions are there by the contract of `Kernel::run`.
         unsafe {
             for pair in 0..pairs {
-                self.transform::<L, PAIR>(PAIR * pair, &places);
+                self.transform::<L, PAIR>(PAIR * pair, &kernels);
             }
             if self.channels > PAIR * pairs {
-                self.transform::<L, 1>(PAIR * pairs, &self.places(1));
+                self.transform::<L, 1>(PAIR * pairs, &self.kernels(1));
             }
         }
         for rest in self.to.chunks_exact_mut(point).flat_map(|point| &mut point[self.channels * BLOCK..]) {
@@ -131,16 +131,16 @@ impl<F: Filter> Kernel for Block<'_, F> {
 
 impl<F: Filter> Block<'_, F> {
     /// Where the kernels of so many channels lie, those of all results next to each other.
-    fn places(&self, channels: usize) -> [i32; MOST_LANES] {
-        std::array::from_fn(|lane| {
+    fn kernels(&self, channels: usize) -> Nines {
+        Nines::new(std::array::from_fn(|lane| {
             let (result, channel) = (lane % BLOCK % self.results, lane / BLOCK % channels);
             (result * self.strides.0 + channel * self.strides.1) as i32
-        })
+        }))
     }
 
-    /// Transforms the kernels at `places` of `C` channels from one on. Asks the memory for the next block's.
+    /// Transforms the `kernels` of `C` channels from one on. Asks the memory for the next block's.
     #[inline(always)]
-    unsafe fn transform<L: Lanes, const C: usize>(&mut self, channel: usize, places: &[i32; MOST_LANES]) {
+    unsafe fn transform<L: Lanes, const C: usize>(&mut self, channel: usize, kernels: &Nines) {
         let weights = &self.weights[channel * self.strides.1..];
         let point = self.to.len() / F::POINTS;
         let to = &mut self.to[channel * BLOCK..];
@@ -154,7 +154,7 @@ impl<F: Filter> Block<'_, F> {
         for first in (0..C * BLOCK).step_by(L::WIDTH) {
             // SAFETY: the places and the points are inside the slices by the assertions.
             unsafe {
-                let mut taps = L::load_nine(weights.as_ptr(), &places[first..]);
+                let mut taps = L::load_nines(weights.as_ptr(), kernels, first);
                 if self.reversed {
                     taps.reverse();
                 }

@@ -1,6 +1,8 @@
-//! Rows of kernels read as they lie and transposed to vectors of their columns.
+//! Rows of kernels read as they lie and transposed to vectors of their columns, and back.
 
 use std::arch::x86_64::*;
+
+use crate::conv::lanes::MOST_LANES;
 
 /// Of 8 rows of 18 floats at `places`: as vector c their columns c and 9 + c. A transposition, faster than gathering.
 ///
@@ -8,7 +10,7 @@ use std::arch::x86_64::*;
 ///
 /// The processor must have AVX-512, and the floats must be valid.
 #[inline(always)]
-pub(super) unsafe fn load_nine_twice(from: *const f32, places: &[i32]) -> [__m512; 9] {
+pub(super) unsafe fn load_nine_twice(from: *const f32, places: &[i32; 8]) -> [__m512; 9] {
     // SAFETY: by contract.
     unsafe {
         let row = |row: usize| _mm512_loadu_ps(from.offset(places[row] as isize));
@@ -29,6 +31,64 @@ pub(super) unsafe fn load_nine_twice(from: *const f32, places: &[i32]) -> [__m51
             _mm512_permutex2var_ps(quarters::<0x31, 0xc4>(first, last, 3), even, rest),
             _mm512_permutex2var_ps(quarters::<0x32, 0xc8>(first, last, 0), odd, rest),
         ]
+    }
+}
+
+/// The lanes of the first and of the last half in turn.
+///
+/// # Safety
+///
+/// The processor must have AVX-512.
+#[inline(always)]
+pub(super) unsafe fn in_turn(mut vectors: [__m512; 9]) -> [__m512; 9] {
+    // SAFETY: by contract.
+    unsafe {
+        let lanes = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+        for vector in &mut vectors {
+            *vector = _mm512_permutexvar_ps(lanes, *vector);
+        }
+    }
+    vectors
+}
+
+/// Writes the nine values of each of the first `count` columns one behind the other, columns `apart` floats from each other.
+///
+/// # Safety
+///
+/// As [`load_nine_twice`].
+#[inline(always)]
+pub(super) unsafe fn store_nine_columns(
+    rows: &[[f32; MOST_LANES]; 9],
+    to: *mut f32,
+    apart: usize,
+    count: usize,
+) {
+    // SAFETY: by contract.
+    unsafe {
+        let row = |number: usize| _mm512_loadu_ps(rows[number].as_ptr());
+        let first = columns([row(0), row(1), row(2), row(3)]);
+        let last = columns([row(4), row(5), row(6), row(7)]);
+        for column in 0..4 {
+            let four = |part: &[__m512; 4]| {
+                let part = part[column];
+                [
+                    _mm512_castps512_ps128(part),
+                    _mm512_extractf32x4_ps::<1>(part),
+                    _mm512_extractf32x4_ps::<2>(part),
+                    _mm512_extractf32x4_ps::<3>(part),
+                ]
+            };
+            let (first, last) = (four(&first), four(&last));
+            for quarter in 0..4 {
+                let lane = 4 * quarter + column;
+                if lane < count {
+                    let to = to.add(lane * apart);
+                    _mm_storeu_ps(to, first[quarter]);
+                    _mm_storeu_ps(to.add(4), last[quarter]);
+                    *to.add(8) = rows[8][lane];
+                }
+            }
+        }
     }
 }
 

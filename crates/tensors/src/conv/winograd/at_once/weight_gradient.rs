@@ -143,6 +143,8 @@ impl<F: GradientFilter> Kernel for BlockIn<'_, F> {
                 unsafe { add_products::<L, F>(operands, channels.len(), point, sums) };
             }
         }
-        finish::<F>(geometry, (channels, blocks.outputs(outputs)), (sums, blocks.row()), dw, 0);
+        let block = (channels, blocks.outputs(outputs));
+        // SAFETY: as above; this task alone has the block.
+        unsafe { finish::<L, F>(geometry, block, (sums, blocks.row()), dw, 0) };
     }
 }
