@@ -155,6 +155,12 @@ impl Canvas {
         (0..channels).flat_map(|channel| taps.iter().map(move |tap| channel * channel_size + tap)).collect()
     }
 
+    /// Those of all taps in the planes of one channel and image.
+    pub(super) fn all_offsets(&self, rows: usize) -> Vec<usize> {
+        let taps: Vec<_> = (0..self.taps().len()).collect();
+        self.offsets(&taps, 1, 1, rows)
+    }
+
     /// Asks the memory for what [`fill`](Self::fill) will read of a channel.
     pub(super) fn fetch(&self, source: &[f32], rows: &Range<usize>) {
         let (step, (height, width)) = (self.reach.step.0 as isize, self.reach.source);
@@ -218,6 +224,11 @@ impl Canvas {
         (lines, inside(self.first.1, step.1, column_phase, width, self.pitch))
     }
 
+    /// Copies the pixels that lie on these lines and columns of a phase's plane, whose line 0 is that of the first row.
+    ///
+    /// # Safety
+    ///
+    /// As [`fill`](Self::fill).
     #[inline(always)]
     unsafe fn copy<L: Lanes>(
         &self,

@@ -146,12 +146,6 @@ impl Phase {
         (self.start.0 + tile.0 * self.ahead.0, self.start.1 + tile.1 * self.ahead.1)
     }
 
-    /// The distances of the points of a tile in a canvas for so many rows of tiles.
-    fn offsets(&self, rows: usize) -> Vec<usize> {
-        let points: Vec<_> = (0..self.canvas.taps().len()).collect();
-        self.canvas.offsets(&points, 1, 1, rows)
-    }
-
     /// Where a pixel of a tile lies in a plane of results, and its column; none if there is no such pixel.
     fn place(&self, tile: (usize, usize), pixel: (usize, usize)) -> Option<(usize, usize)> {
         let (row, column) = self.first_pixel(tile);

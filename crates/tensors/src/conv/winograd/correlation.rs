@@ -277,7 +277,7 @@ impl Task<'_> {
         channels: usize,
     ) {
         let (layout, rows) = (&self.band.phase.canvas, self.band.rows.len());
-        let offsets = self.band.phase.offsets(rows);
+        let offsets = layout.all_offsets(rows);
         let channel_size = layout.channel_size(1, rows);
         let point = self.point();
         for panel in panels(list.len()) {

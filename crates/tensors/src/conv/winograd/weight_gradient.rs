@@ -171,7 +171,7 @@ impl Task<'_> {
         let Band { phase, rows, vectors } = unit.band;
         let layout = &phase.canvas;
         let (image_size, channel_size) = (layout.image_size(rows.len()), layout.channel_size(1, rows.len()));
-        let offsets = phase.offsets(rows.len());
+        let offsets = layout.all_offsets(rows.len());
         let pixels = self.geometry.input_pixels();
         let images = &self.x[self.geometry.group_inputs(unit.image, self.group)];
         let (point, lanes) = (self.input_point(), vectors.list.len() * L::WIDTH);

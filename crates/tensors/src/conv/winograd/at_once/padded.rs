@@ -31,8 +31,7 @@ struct Plane {
 impl Padded {
     pub(super) fn new<F: Filter>(rows: &[Row]) -> Self {
         let columns = columns(rows);
-        let (mut planes, mut size, mut offsets) = (Vec::new(), 0, Vec::new());
-        let mut places: Vec<usize> = Vec::new();
+        let (mut planes, mut places, mut size) = (Vec::<Plane>::new(), Vec::<usize>::new(), 0);
         let phase_row = |row: &Row| row.phase.first_pixel((0, 0)).0;
         for rows in rows.chunk_by(|a, b| a.image == b.image && phase_row(a) == phase_row(b)) {
             let canvas = rows[0].phase.lines(&columns);
@@ -43,7 +42,6 @@ impl Padded {
                 let start = size + (line(row) - first) * canvas.pitch;
                 places.extend(row.columns().map(|column| start + column - columns.start));
             }
-            offsets = canvas.offsets(&(0..F::POINTS).collect::<Vec<_>>(), 1, 1, 0);
             let start = size;
             size += canvas.image_size(lines.len());
             planes.push(Plane { image: rows[0].image, canvas, lines, start });
@@ -52,6 +50,9 @@ impl Padded {
         let picks = places
             .chunks(MOST_LANES)
             .map(|places| Picks::new(std::array::from_fn(|lane| places[lane.min(places.len() - 1)] as i32)));
+        // A canvas of one plane: its lines and columns alone count, which are alike in all.
+        let offsets =
+            planes.first().map_or_else(Vec::new, |plane| plane.canvas.all_offsets(plane.lines.len()));
         Self { picks: picks.collect(), planes, size, offsets }
     }
 
